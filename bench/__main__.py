@@ -1,0 +1,167 @@
+"""`python -m bench`: the core against its floor in C and against plain Python, as ratios with their circumstances."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench import floor, plain
+from bench.measure import Row, circumstances, core_cycle, core_pair, interleaved
+
+ROOT = Path(__file__).resolve().parents[1]
+PAIR_ITERATIONS = 5_000_000
+CYCLES = 1_000_000
+PLAIN_FAULTS = 5_000
+FAULT_BAR_US = 1.5
+# Every load faults: twice the memory, walked in order, no readahead; the device costs nothing.
+FAULT_SPEC = {
+    "scenario": "usemem", "cpus": 1, "seconds": 1.0, "access": "sequential", "readahead_pages": 1, "laws": "off",
+    "store_percent": 0, "device": {"kind": "zram", "read_ns": 0, "write_ns": 0},
+}  # fmt: skip
+
+
+def pair_rows(program: Path, pairs: int) -> list[Row]:
+    def reference() -> float:
+        return floor.run(program, "pair", PAIR_ITERATIONS)["cpu_ns"]
+
+    kinds = {"word": 0, "sem": 1}
+    return [
+        interleaved(
+            f"lock + unlock through Cpu (lock={name}) / raw sem_trywait + sem_post",
+            reference,
+            lambda kind=kind: core_pair(PAIR_ITERATIONS, kind),  # type: ignore[misc]
+            pairs=pairs,
+            unit="ns",
+            bar=1.3,
+        )
+        for name, kind in kinds.items()
+    ]
+
+
+def cycle_rows(program: Path, pairs: int) -> list[Row]:
+    def rows(processes: int, clock: str) -> Row:
+        return interleaved(
+            f"minimal cycle, {processes} process{'es, shared' if processes > 1 else ''}, clock {clock} / the same in C",
+            lambda: floor.run(program, "cycle", processes, "shared", CYCLES, clock)["cpu_ns"],
+            lambda: core_cycle(processes, False, CYCLES, use_tsc=clock == "tsc", lock_kind=0)["cpu_ns"],
+            pairs=pairs,
+            unit="ns",
+            bar=1.2,
+        )
+
+    return [rows(1, "ns"), rows(1, "tsc"), rows(2, "tsc")]
+
+
+def core_run(protocol: str, **changes: Any) -> dict[str, Any]:
+    """One run in a process of its own. Returns its metrics. Error: RuntimeError when it did not succeed."""
+    spec = {"protocol": protocol, **FAULT_SPEC, **changes}
+    done = subprocess.run(
+        [sys.executable, "-m", "workers"], input=json.dumps(spec) + "\n", capture_output=True, text=True, cwd=ROOT
+    )
+    outcome = json.loads(done.stdout.splitlines()[-1])["outcome"] if done.stdout else None
+    if outcome is None or outcome["status"] != "succeeded":
+        raise RuntimeError(f"the run did not succeed: {outcome['reason'] if outcome else done.stderr}")
+    metrics: dict[str, Any] = outcome["metrics"]
+    return metrics
+
+
+def core_fault_us(protocol: str) -> float:
+    """CPU time in us of one swap-in fault with the reclaim it causes: all that the workers used, per swap-in."""
+    metrics = core_run(protocol)
+    return float(metrics["cpu_ns"]) / float(metrics["swap_ins"]) / 1000
+
+
+def fault_rows(pairs: int) -> list[Row]:
+    rows = []
+    for protocol in ("swap_cache", "has_cache"):
+        row = interleaved(
+            f"fault + reclaim, {protocol}: plain Python with posix_ipc / core",
+            lambda: plain.fault_and_reclaim_us(PLAIN_FAULTS),
+            lambda protocol=protocol: core_fault_us(protocol),  # type: ignore[misc]
+            pairs=pairs,
+            unit="us",
+            bar=20.0,
+            gain=lambda reference, candidate: reference / candidate,
+        )
+        absolute = row.candidate
+        rows += [
+            row,
+            Row(f"  the same, us of CPU, {protocol}", FAULT_BAR_US, absolute, "us", absolute, row.low, row.high, 1.5),
+        ]
+    return rows
+
+
+def scaling_rows(pairs: int) -> list[Row]:
+    def gain(one: float, two: float) -> float:
+        return 2 * one / two
+
+    def throughput(cpus: int) -> float:
+        return 1e9 * cpus / float(core_run("swap_cache", cpus=cpus)["throughput_ops_s"])
+
+    return [
+        interleaved(
+            "two workers on disjoint clusters / one, minimal cycle",
+            lambda: core_cycle(1, True, CYCLES, use_tsc=True, lock_kind=0)["wall_ns"],
+            lambda: core_cycle(2, True, CYCLES, use_tsc=True, lock_kind=0)["wall_ns"],
+            pairs=pairs,
+            unit="ns",
+            bar=1.7,
+            gain=gain,
+        ),
+        interleaved(
+            "two workers on their own memory / one, full fault + reclaim",
+            lambda: throughput(1),
+            lambda: throughput(2),
+            pairs=pairs,
+            unit="ns",
+            bar=1.7,
+            gain=gain,
+        ),
+    ]
+
+
+def table(rows: list[Row]) -> str:
+    lines = [f"{'what':<78}{'reference':>12}{'core':>12}{'ratio':>8}{'10 to 90 %':>16}{'bar':>9}"]
+    for row in rows:
+        sign = ">=" if row.more else "<="
+        lines.append(
+            f"{row.what:<78}{row.reference:>9.2f} {row.unit}{row.candidate:>9.2f} {row.unit}{row.ratio:>8.2f}"
+            f"{row.low:>8.2f} - {row.high:<5.2f}{sign + f'{row.bar:g}':>8}{'' if row.reached else '  missed'}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=11, help="interleaved pairs of each ratio (default 11)")
+    parser.add_argument("--only", choices=["pair", "cycle", "fault", "scaling"], action="append", help="some rows only")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    options = parser.parse_args()
+    if options.pairs < 1:
+        parser.error("--pairs: at least 1")
+    wanted = options.only or ["pair", "cycle", "fault", "scaling"]
+    program = floor.build(ROOT / "build" / "floor")
+    makers = {
+        "pair": lambda: pair_rows(program, options.pairs),
+        "cycle": lambda: cycle_rows(program, options.pairs),
+        "fault": lambda: fault_rows(options.pairs),
+        "scaling": lambda: scaling_rows(options.pairs),
+    }
+    rows = [row for name in wanted for row in makers[name]()]
+    around = circumstances(ROOT)
+    if options.json:
+        print(json.dumps({"circumstances": around, "rows": [dataclasses.asdict(row) for row in rows]}, indent=1))
+        return 0
+    print("; ".join(f"{key} {value}" for key, value in around.items()))
+    print(f"medians of {options.pairs} interleaved pairs; ratio: median of the pairs' ratios\n")
+    print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""The application put together from its parts."""
+
+from __future__ import annotations
+
+from apiflask import APIFlask
+
+from server import errors, guard, openapi
+from server.api import blueprints
+from server.api.common import EXTENSION, Service
+from server.config import Settings
+from server.store import open_store
+from server.version import version
+
+DESCRIPTION = "Races of Linux swap-in synchronization protocols: runs, studies, and comparisons of them."
+
+
+def make_app(settings: Settings) -> APIFlask:
+    """The application for `settings`; its database is made or migrated. Raises DatabaseError."""
+    app = APIFlask("server", title="swaprace", version=version(), docs_path=None)
+    app.config.update(
+        DESCRIPTION=DESCRIPTION,
+        OPENAPI_VERSION="3.1.0",
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        AUTO_VALIDATION_ERROR_RESPONSE=False,
+        AUTO_404_RESPONSE=False,
+        AUTO_SERVERS=False,
+        AUTO_OPERATION_ID=True,
+    )
+    app.extensions[EXTENSION] = Service(store=open_store(settings.database_url), settings=settings)
+    errors.register(app)
+    guard.register(app)
+    openapi.register(app)
+    for blueprint in blueprints():
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,169 @@
+"""The options that make a RunSpec: one table from which click's options, their help and the spec are made."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from pydantic import BaseModel, ValidationError
+
+from workers.catalogue import PROTOCOLS, SCENARIOS
+from workers.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class SpecOption:
+    """One option: its flag, the dotted field of RunSpec it sets, its type, its help. `scale` multiplies the value."""
+
+    flag: str
+    field: str
+    kind: Any
+    help: str
+    scale: int = 1
+    is_flag: bool = False
+
+    @property
+    def parameter(self) -> str:
+        """The name under which click passes the value."""
+        return "spec_" + self.flag.removeprefix("--").replace("-", "_")
+
+
+def _choices(model: type[BaseModel], field: str) -> click.Choice[str]:
+    return click.Choice([str(value) for value in get_args(model.model_fields[field].annotation)])
+
+
+def _spec_options() -> list[SpecOption]:
+    device: Any = RunSpec.model_fields["device"].annotation
+    memcg: Any = RunSpec.model_fields["memcg"].annotation
+    return [
+        SpecOption("--scenario", "scenario", click.Choice(list(SCENARIOS)), "Workload."),
+        SpecOption("--trace", "trace", str, "Recorded trace, by name or file; implies --scenario trace."),
+        SpecOption("--mix", "mix", str, "Weights as JSON, or a file of it; implies --scenario mix."),
+        SpecOption("--executor", "executor", _choices(RunSpec, "executor"), "Real processes, or one thread."),
+        SpecOption("--cpus", "cpus", int, "Emulated CPUs: worker processes."),
+        SpecOption("--seconds", "seconds", float, "Measured time of a run."),
+        SpecOption("--hz", "hz", _choices(RunSpec, "hz"), "Ticks a second; a loser of has_cache sleeps one."),
+        SpecOption("--device", "device.kind", _choices(device, "kind"), "Swap device."),
+        SpecOption("--read-us", "device.read_ns", float, "Time of a device read in us.", 1000),
+        SpecOption("--write-us", "device.write_ns", float, "Time of a device write in us.", 1000),
+        SpecOption("--queue-depth", "device.queue_depth", int, "Requests a disk serves at once."),
+        SpecOption("--memcg-version", "memcg.version", _choices(memcg, "version"), "Memory cgroup version."),
+        SpecOption("--memcg-limit-pages", "memcg.limit_pages", int, "Memory limit in pages."),
+        SpecOption("--swap-limit-pages", "memcg.swap_limit_pages", int, "Swap limit in pages."),
+        SpecOption("--access", "access", _choices(RunSpec, "access"), "Order of accesses."),
+        SpecOption("--store-percent", "store_percent", int, "Share of stores among accesses."),
+        SpecOption("--readahead-pages", "readahead_pages", _choices(RunSpec, "readahead_pages"), "Pages a readahead."),
+        SpecOption("--folios", "folios", int, "Pages of memory; default by scenario."),
+        SpecOption("--slots", "slots", int, "Swap slots; default by scenario."),
+        SpecOption("--pages", "pages", int, "Pages of one address space; default by scenario."),
+        SpecOption("--mms", "mms", int, "Address spaces; default by scenario."),
+        SpecOption("--swapoff-every-ms", "swapoff_every_ms", int, "swapoff and swapon again in this period."),
+        SpecOption("--charge-failure-ppm", "charge_failure_ppm", int, "Failed memcg charges per million."),
+        SpecOption("--payload-bytes", "payload_bytes", int, "Bytes of a page's content, 64 to 4096."),
+        SpecOption("--cluster-slots", "cluster_slots", _choices(RunSpec, "cluster_slots"), "Slots of a cluster."),
+        SpecOption("--lock", "lock", _choices(RunSpec, "lock"), "Lock word with a semaphore, or a plain semaphore."),
+        SpecOption("--laws", "laws", _choices(RunSpec, "laws"), "When laws are checked."),
+        SpecOption("--lockdep", "lockdep", None, "Report illegal lock order and sleeps under spinlocks.", is_flag=True),
+        SpecOption("--schedules", "cooperative.schedules", int, "Schedules of the cooperative executor."),
+        SpecOption("--operations-per-cpu", "cooperative.operations_per_cpu", int, "Operations a CPU in a schedule."),
+        SpecOption(
+            "--schedule", "cooperative.schedule", str, "Replay this schedule (hex) with the cooperative executor."
+        ),
+    ]
+
+
+def _default_of(option: SpecOption) -> Any:
+    value: Any = RunSpec.model_validate({"protocol": "swap_cache"})
+    for part in option.field.split("."):
+        value = getattr(value, part)
+    return value / option.scale if option.scale != 1 else value
+
+
+def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds every option of a RunSpec but its protocol and its seed."""
+    for option in reversed(_spec_options()):
+        default = _default_of(option)
+        text = option.help if default is None or option.is_flag else f"{option.help}  [default: {_plain(default)}]"
+        if option.is_flag:
+            command = click.option(option.flag, option.parameter, is_flag=True, default=None, help=text)(command)
+        else:
+            command = click.option(option.flag, option.parameter, type=option.kind, default=None, help=text)(command)
+    return command
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def build_spec(protocol: str, given: dict[str, Any], *, seed: int | None = None) -> RunSpec:
+    """The spec of `protocol` from click's values (None: not given). Raises click.UsageError that names the option."""
+    body: dict[str, Any] = {"protocol": checked_protocol(protocol)}
+    if seed is not None:
+        body["seed"] = seed
+    options = {option.field: option for option in _spec_options()}
+    for option in options.values():
+        value = given.get(option.parameter)
+        if value is not None:
+            _put(body, option, value)
+    if "scenario" not in body:
+        body.update([("scenario", name) for name in ("trace", "mix") if name in body])
+    if "schedule" in body.get("cooperative", {}):
+        body["cooperative"]["scheduler"] = "replay"
+    try:
+        return RunSpec.model_validate(body)
+    except ValidationError as error:
+        raise click.UsageError(_explain(error, options)) from error
+
+
+def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
+    *parents, last = option.field.split(".")
+    for parent in parents:
+        body = body.setdefault(parent, {})
+    if option.field == "mix":
+        value = _mix(value)
+    elif option.field == "trace" and Path(value).is_file():
+        value = str(Path(value).absolute())
+    elif isinstance(option.kind, click.Choice) and value.isdigit():
+        value = int(value)
+    elif option.scale != 1:
+        value = round(value * option.scale)
+    body[last] = value
+
+
+def _mix(text: str) -> Any:
+    try:
+        return json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise click.UsageError(f"--mix {text}: neither JSON such as '{{\"load\": 3}}' nor a file: {error}") from error
+    except ValueError as error:
+        raise click.UsageError(
+            f'--mix {text}: not JSON: {error}; give such as \'{{"load": 3, "reclaim": 1}}\''
+        ) from error
+
+
+def _explain(error: ValidationError, options: dict[str, SpecOption]) -> str:
+    lines = []
+    for item in error.errors():
+        path = [str(part) for part in item["loc"]]
+        option = options.get(".".join(path)) or options.get(path[0] if path else "")
+        where = option.flag if option else ".".join(path)
+        value = f" {item['input']}" if option and not isinstance(item["input"], dict) else ""
+        if option and option.scale != 1:
+            where = f"{where} (in ns)"
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}{value}: {message}" if where else message)
+    return "; ".join(lines)
+
+
+def checked_protocol(name: str) -> str:
+    """`name` when it is in the catalogue; a click.UsageError that lists what is, and guesses, when it is not."""
+    if name in PROTOCOLS:
+        return name
+    guess = difflib.get_close_matches(name, PROTOCOLS, n=1)
+    hint = f"; did you mean {guess[0]}?" if guess else ""
+    raise click.UsageError(f"there is no protocol {name!r}: known are {', '.join(PROTOCOLS)}{hint}")

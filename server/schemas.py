@@ -1,0 +1,199 @@
+"""What the service takes and gives: pydantic models shared by the store, the API and the CLI.
+
+Everything refuses unknown keys. Times are UTC in RFC 3339 with microseconds; units stand last in names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from server.states import TERMINAL, RunState
+from workers.outcome import Histogram, Violation, Wait
+from workers.spec import RunSpec
+
+MAX_ID = (1 << 63) - 1  # SQLite's INTEGER is signed and of 64 bits
+MAX_ARMS = 16  # an arm more than that is a parameter sweep
+MAX_REPEATS = 1_000
+MAX_COMPARED_RUNS = 1_000  # per side
+
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class StateReason(Model):
+    """Why a run is in its state: a code for programs and a sentence for people."""
+
+    code: str
+    sentence: str
+
+
+class Run(Model):
+    """One run as the store knows it. Figures are None until an outcome has come."""
+
+    id: int
+    state: RunState
+    state_reason: StateReason | None = None
+    protocol: str
+    scenario: str
+    executor: str
+    cpus: int
+    seed: int
+    config_hash: str = Field(description="sha-256 of the canonical spec without its seed")
+    spec: RunSpec
+    study_id: int | None = None
+    arm: str | None = None
+    block: int | None = None
+    position: int | None = Field(None, description="place in the order of the block, from 0")
+    attempts: int = Field(description="how often the run has been started")
+    created_at: str
+    claimed_at: str | None = None
+    running_at: str | None = None
+    finished_at: str | None = None
+    elapsed_ns: int | None = None
+    metrics: dict[str, float | int | None] | None = None
+    waits: dict[str, Wait] | None = None
+    events: dict[str, int] | None = None
+    laws_checked: list[str] | None = None
+
+    @property
+    def finished(self) -> bool:
+        """True in a state that nothing leaves."""
+        return self.state in TERMINAL
+
+
+class Arm(Model):
+    """One side of a study: a name and a spec, whose seed the study sets."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")
+    spec: RunSpec
+
+
+class StudyCreate(Model):
+    """Arms times repeats. Block i runs every arm once, in an order that alternates, with seed `seed + i`."""
+
+    name: str = Field("", max_length=200)
+    arms: list[Arm] = Field(min_length=1, max_length=MAX_ARMS)
+    repeats: int = Field(10, ge=1, le=MAX_REPEATS, description="blocks; each runs every arm once")
+    seed: int = Field(1, ge=0, lt=(1 << 63) - MAX_REPEATS, description="seed of block 0")
+
+    @model_validator(mode="after")
+    def _arms_are_told_apart(self) -> StudyCreate:
+        names = [arm.name for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"arms need different names; given more than once: {', '.join(twice)}")
+        for arm in self.arms:
+            if "seed" in arm.spec.model_fields_set:
+                raise ValueError(f"arm {arm.name} sets a seed; the seeds of a study come from its 'seed', one a block")
+        return self
+
+
+class Study(Model):
+    """A study with how far it is: runs by state."""
+
+    id: int
+    name: str
+    arms: list[Arm]
+    repeats: int
+    seed: int
+    created_at: str
+    runs: int
+    states: dict[str, int] = Field(description="state -> number of runs in it")
+    finished: bool = Field(description="true once every run is in a final state")
+
+
+class Sample(Model):
+    """The figures of a living run at one moment, at most one a second."""
+
+    at_ns: int = Field(description="CLOCK_MONOTONIC of the supervisor")
+    figures: dict[str, float | int | None]
+
+
+class Attempt(Model):
+    """One start of a run with all that it was done under. `token` fences late results off."""
+
+    token: str
+    number: int
+    config: dict[str, Any]
+    config_hash: str
+    seed: int
+    claimed_at: str
+    running_at: str | None = None
+    heartbeat_at: str | None = None
+    finished_at: str | None = None
+    supervisor_pid: int | None = None
+    segment: str | None = None
+    status: str | None = None
+    environment: dict[str, Any] | None = None
+    evidence: dict[str, Any] | None = Field(None, description="what is kept without being believed")
+
+
+class Result(Model):
+    """A run with all that its last attempt left: the figures of a comparison come from here."""
+
+    run: Run
+    environment: dict[str, Any]
+    histograms: dict[str, Histogram]
+    violations: list[Violation]
+
+
+class ComparisonCreate(Model):
+    """Two arms of a study, or two lists of runs."""
+
+    study: Id | None = None
+    baseline: str | None = Field(None, max_length=64)
+    candidate: str | None = Field(None, max_length=64)
+    baseline_runs: list[Id] | None = Field(None, min_length=1, max_length=MAX_COMPARED_RUNS)
+    candidate_runs: list[Id] | None = Field(None, min_length=1, max_length=MAX_COMPARED_RUNS)
+
+    @model_validator(mode="after")
+    def _one_of_the_two_shapes(self) -> ComparisonCreate:
+        by_study = (self.study, self.baseline, self.candidate)
+        by_runs = (self.baseline_runs, self.candidate_runs)
+        if all(part is not None for part in by_study) and by_runs == (None, None):
+            return self
+        if by_study == (None, None, None) and None not in by_runs:
+            return self._with_every_run_once()
+        raise ValueError(
+            "give either 'study', 'baseline' and 'candidate' (names of two arms), "
+            "or 'baseline_runs' and 'candidate_runs' (lists of run ids)"
+        )
+
+    def _with_every_run_once(self) -> ComparisonCreate:
+        given = Counter([*(self.baseline_runs or []), *(self.candidate_runs or [])])
+        twice = sorted(run_id for run_id, times in given.items() if times > 1)
+        if twice:
+            raise ValueError(f"a run counts once, on one side; given more than once: {', '.join(map(str, twice))}")
+        return self
+
+
+class StoredComparison(Model):
+    """A comparison as it was made: what was asked, which runs it took, and the result of server.compare."""
+
+    id: int
+    created_at: str
+    study_id: int | None
+    baseline: str | None
+    candidate: str | None
+    baseline_runs: list[int]
+    candidate_runs: list[int]
+    result: dict[str, JsonValue]
+
+
+class RunFilter(Model):
+    """What a list of runs may be narrowed by."""
+
+    state: RunState | None = None
+    protocol: str | None = Field(None, max_length=64)
+    scenario: str | None = Field(None, max_length=64)
+    study: int | None = Field(None, ge=1, le=MAX_ID)
+
+
+Kind = Literal["claimed", "started", "running", "heartbeat", "sample", "finished"]

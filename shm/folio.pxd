@@ -1,0 +1,47 @@
+"""folio: a page of memory (kernel: struct folio, order 0, anonymous).
+
+flags are one atomic word; PG_locked is a sleeping lock, first come first served: who unlocks hands it to the first waiter.
+"""
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+
+cdef enum:
+    PFN_NONE = 0  # PFN 0 is never handed out, so that 0 means none
+
+cdef enum:  # folio_flag
+    PG_LOCKED = 1 << 0
+    PG_WAITERS = 1 << 1
+    PG_UPTODATE = 1 << 2
+    PG_DIRTY = 1 << 3
+    PG_LRU = 1 << 4
+    PG_ACTIVE = 1 << 5
+    PG_WRITEBACK = 1 << 6
+    PG_SWAPCACHE = 1 << 7
+    PG_SWAPBACKED = 1 << 8
+    PG_READAHEAD = 1 << 9
+    PG_WORKINGSET = 1 << 10
+    PG_RECLAIM = 1 << 11
+    PG_ANON_EXCLUSIVE = 1 << 12
+    PG_ERROR = 1 << 13
+    PG_REFERENCED = 1 << 14
+    PG_CLAIMED = 1 << 15  # V1: read by a bypass; folio->swap is set though the swap cache does not hold it
+
+cdef struct folio_t:
+    # atomic:
+    uint32_t flags
+    int32_t refcount
+    int32_t mapcount
+    uint32_t lock_owner  # CPU + 1 that holds PG_locked; 0: nobody, IO_OWNER: a read under way
+    # folio lock must be held:
+    uint64_t swap  # swp_entry_t, 0: none
+    uint32_t memcg  # charged to, 0: none
+    uint32_t anon_vma
+    uint32_t index  # page of the address space, the same in all mms of the anon_vma
+    # lruvec lock must be held:
+    uint32_t lru_prev
+    uint32_t lru_next
+    # owner of the free folio:
+    uint32_t next_free
+    uint64_t pad[2]
+
+cdef enum:
+    IO_OWNER = 0xFFFF

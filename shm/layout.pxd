@@ -1,0 +1,129 @@
+"""Where each array of a segment begins, and the control words that belong to no structure of the kernel.
+
+Order in memory: header, control, blocks of the CPUs, then all that a cooperative schedule resets (from `resettable` on).
+"""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from shm.cluster cimport swap_cluster_info
+from shm.folio cimport folio_t
+from shm.lock cimport lock_t
+from shm.memcg cimport mem_cgroup
+from shm.mm cimport anon_vma_t, mm_struct
+from shm.percpu cimport percpu_t
+from shm.swapfile cimport device_t, io_request, swap_info_struct
+from shm.trace cimport trace_record
+
+cdef enum:
+    LAYOUT_VERSION = 1
+    HEADER_BYTES = 4096
+    NR_WAIT_QUEUES = 64
+
+cdef struct geometry_t:
+    uint64_t cpus
+    uint64_t devices
+    uint64_t slots
+    uint64_t cluster_slots
+    uint64_t tables
+    uint64_t blocks
+    uint64_t folios
+    uint64_t mms
+    uint64_t pages
+    uint64_t memcgs
+    uint64_t payload_bytes
+    uint64_t trace_records
+    uint64_t lock_kind
+
+cdef struct control_t:
+    # written by the supervisor, read by all:
+    uint32_t stop
+    uint32_t measuring  # the preparation is over: from here on what the CPUs count is the run's
+    # set at format:
+    uint32_t use_tsc
+    uint32_t hz
+    uint64_t cycle_factor  # ns per cycle, 32.32
+    uint64_t tick_ns
+    uint32_t memcg_version
+    uint32_t readahead_pages
+    uint32_t charge_failure_ppm
+    uint32_t lockdep
+    # atomic:
+    int64_t nr_swap_pages
+    int64_t total_swap_pages
+    int64_t nr_writeback
+    uint32_t cpus_working  # all but the disk's, which serves until they have left
+    uint32_t i_pages  # set at format: the swap cache is guarded by i_pages locks (up to 6.17), not by cluster locks
+    uint32_t pad[8]
+
+cdef struct wait_queue:
+    lock_t lock
+    # wait_queue->lock must be held:
+    uint32_t head  # CPU + 1, first come first
+    uint32_t tail
+    uint32_t pad[14]
+
+cdef struct layout_t:
+    char *base
+    uint64_t size
+    geometry_t geo
+    control_t *control
+    percpu_t *percpu
+    uint64_t percpu_stride
+    uint64_t resettable
+    wait_queue *wait_queues
+    lock_t *mmlist_lock
+    lock_t *swapon_mutex
+    swap_info_struct *si
+    device_t *devices
+    io_request *requests
+    swap_cluster_info *clusters
+    uint64_t clusters_per_device
+    lock_t *xa_locks
+    uint64_t xa_per_device
+    uint64_t *tables_head
+    uint32_t *table_next
+    uint64_t *tables
+    uint8_t *swap_map
+    uint16_t *swap_cgroup
+    uint32_t *handles  # zram: block of a slot + 1, 0: none
+    uint32_t *block_next
+    char *blocks
+    folio_t *folios
+    char *payloads
+    mem_cgroup *memcgs
+    anon_vma_t *anon_vmas
+    mm_struct *mms
+    lock_t *ptls
+    uint64_t ptls_per_mm
+    uint64_t *ptes
+    uint64_t *expected
+    trace_record *traces
+
+cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexcept nogil
+cdef void layout_attach(layout_t *m, char *base) noexcept nogil
+
+cdef inline percpu_t *percpu_of(layout_t *m, uint32_t cpu) noexcept nogil:
+    return <percpu_t *>(<char *>m.percpu + cpu * m.percpu_stride)
+
+cdef inline trace_record *trace_of(layout_t *m, uint32_t cpu) noexcept nogil:
+    return &m.traces[cpu * m.geo.trace_records]
+
+cdef inline swap_cluster_info *cluster_of(layout_t *m, uint32_t device, uint64_t index) noexcept nogil:
+    return &m.clusters[device * m.clusters_per_device + index]
+
+cdef inline uint64_t *table_of(layout_t *m, uint32_t table) noexcept nogil:
+    """Words of the table with index + 1 == table."""
+    return &m.tables[(table - 1) * m.geo.cluster_slots]
+
+cdef inline uint64_t *ptes_of(layout_t *m, uint32_t mm) noexcept nogil:
+    return &m.ptes[mm * m.geo.pages]
+
+cdef inline uint64_t *expected_of(layout_t *m, uint32_t mm) noexcept nogil:
+    return &m.expected[mm * m.geo.pages]
+
+cdef inline lock_t *ptl_of(layout_t *m, uint32_t mm, uint32_t page) noexcept nogil:
+    return &m.ptls[mm * m.ptls_per_mm + page // 512]
+
+cdef inline char *payload_of(layout_t *m, uint32_t pfn) noexcept nogil:
+    return m.payloads + pfn * m.geo.payload_bytes
+
+cdef inline char *block_of(layout_t *m, uint32_t device, uint32_t handle) noexcept nogil:
+    return m.blocks + (device * m.geo.blocks + handle - 1) * m.geo.payload_bytes

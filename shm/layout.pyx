@@ -1,0 +1,276 @@
+"""The one authority on the format of a segment: sizes, offsets, and how a fresh one is filled."""
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
+
+from shm.clock cimport clock_ns, read_cycles
+from shm.cluster cimport (
+    CLUSTER_FLAG_FREE, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, cluster_list, swap_cluster_info,
+)
+from shm.lock cimport (
+    CLASS_ANON_VMA, CLASS_CLUSTER, CLASS_DEVICE, CLASS_LRUVEC, CLASS_MMLIST, CLASS_PTL, CLASS_SI, CLASS_SWAPON,
+    CLASS_WAITQUEUE, CLASS_XA, lock_init, sem_init,
+)
+from shm.folio cimport folio_t
+from shm.memcg cimport mem_cgroup
+from shm.mm cimport MM_LIVE, PTES_PER_PTL, anon_vma_t, mm_struct
+from shm.percpu cimport percpu_t
+from shm.swap_map cimport SWAP_MAP_BAD
+from shm.swap_table cimport swp_tb_bad
+from shm.swapfile cimport (
+    SWAP_ADDRESS_SPACE_SHIFT, SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, io_request, swap_info_struct,
+)
+from shm.trace cimport trace_record
+
+from shm.geometry import Geometry
+from shm.errors import SegmentError
+
+assert sizeof(lock_t) == 64 and sizeof(swap_cluster_info) == 128 and sizeof(folio_t) == 64
+assert sizeof(mm_struct) == 64 and sizeof(wait_queue) == 128 and sizeof(control_t) % 8 == 0
+
+
+cdef inline uint64_t take(uint64_t *at, uint64_t item, uint64_t count) noexcept nogil:
+    cdef uint64_t here = at[0]
+    at[0] = (here + item * count + 63) & ~<uint64_t>63
+    return here
+
+
+cdef uint64_t place_swap(layout_t *m, char *base, uint64_t at) noexcept nogil:
+    """Arrays of the swap devices: offsets in address order. Returns where they end."""
+    cdef uint64_t slots = m.geo.slots * m.geo.devices
+    m.clusters_per_device = (m.geo.slots + m.geo.cluster_slots - 1) // m.geo.cluster_slots
+    m.xa_per_device = (m.geo.slots >> SWAP_ADDRESS_SPACE_SHIFT) + 1
+    m.si = <swap_info_struct *>(base + take(&at, sizeof(swap_info_struct), m.geo.devices))
+    m.devices = <device_t *>(base + take(&at, sizeof(device_t), m.geo.devices))
+    m.requests = <io_request *>(base + take(&at, sizeof(io_request), m.geo.devices * m.geo.folios))
+    m.clusters = <swap_cluster_info *>(
+        base + take(&at, sizeof(swap_cluster_info), m.geo.devices * m.clusters_per_device))
+    m.xa_locks = <lock_t *>(base + take(&at, sizeof(lock_t), m.geo.devices * m.xa_per_device))
+    m.tables_head = <uint64_t *>(base + take(&at, 8, 1))
+    m.table_next = <uint32_t *>(base + take(&at, 4, m.geo.tables + 1))
+    m.tables = <uint64_t *>(base + take(&at, 8, m.geo.tables * m.geo.cluster_slots))
+    m.swap_map = <uint8_t *>(base + take(&at, 1, slots))
+    m.swap_cgroup = <uint16_t *>(base + take(&at, 2, slots))
+    m.handles = <uint32_t *>(base + take(&at, 4, slots))
+    m.block_next = <uint32_t *>(base + take(&at, 4, m.geo.devices * (m.geo.blocks + 1)))
+    m.blocks = base + take(&at, m.geo.payload_bytes, m.geo.devices * m.geo.blocks)
+    return at
+
+
+cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexcept nogil:
+    """Resolve every pointer of `m` for a segment at `base`. Returns its size in bytes."""
+    cdef uint64_t at = HEADER_BYTES
+    m.base = base
+    m.geo = geo[0]
+    m.control = <control_t *>(base + take(&at, sizeof(control_t), 1))
+    m.percpu_stride = (sizeof(percpu_t) + 63) & ~<uint64_t>63
+    m.percpu = <percpu_t *>(base + take(&at, m.percpu_stride, m.geo.cpus))
+    m.traces = <trace_record *>(base + take(&at, sizeof(trace_record), m.geo.cpus * m.geo.trace_records))
+    m.resettable = at
+    m.wait_queues = <wait_queue *>(base + take(&at, sizeof(wait_queue), NR_WAIT_QUEUES))
+    m.mmlist_lock = <lock_t *>(base + take(&at, sizeof(lock_t), 1))
+    m.swapon_mutex = <lock_t *>(base + take(&at, sizeof(lock_t), 1))
+    at = place_swap(m, base, at)
+    m.ptls_per_mm = (m.geo.pages + PTES_PER_PTL - 1) // PTES_PER_PTL
+    m.folios = <folio_t *>(base + take(&at, sizeof(folio_t), m.geo.folios))
+    m.payloads = base + take(&at, m.geo.payload_bytes, m.geo.folios)
+    m.memcgs = <mem_cgroup *>(base + take(&at, sizeof(mem_cgroup), m.geo.memcgs + 1))
+    m.anon_vmas = <anon_vma_t *>(base + take(&at, sizeof(anon_vma_t), m.geo.mms))
+    m.mms = <mm_struct *>(base + take(&at, sizeof(mm_struct), m.geo.mms))
+    m.ptls = <lock_t *>(base + take(&at, sizeof(lock_t), m.geo.mms * m.ptls_per_mm))
+    m.ptes = <uint64_t *>(base + take(&at, 8, m.geo.mms * m.geo.pages))
+    m.expected = <uint64_t *>(base + take(&at, 8, m.geo.mms * m.geo.pages))
+    m.size = (at + 4095) & ~<uint64_t>4095
+    return m.size
+
+
+cdef void layout_attach(layout_t *m, char *base) noexcept nogil:
+    """The layout of the formatted segment at `base`: its geometry stands in the header, 64 bytes in."""
+    cdef geometry_t geo
+    memcpy(&geo, base + 64, sizeof(geometry_t))
+    layout_place(m, &geo, base)
+
+
+cdef geometry_t pack(geometry) except *:
+    cdef geometry_t geo
+    cdef uint64_t *words = <uint64_t *>&geo
+    for i, word in enumerate(geometry.words()):
+        words[i] = word
+    return geo
+
+
+cdef void list_append(cluster_list *lst, swap_cluster_info *clusters, uint32_t index) noexcept nogil:
+    clusters[index].prev = lst.tail
+    clusters[index].next = CLUSTER_NIL
+    if lst.tail == CLUSTER_NIL:
+        lst.head = index
+    else:
+        clusters[lst.tail].next = index
+    lst.tail = index
+    lst.nr += 1
+
+
+cdef void format_clusters(layout_t *m, uint32_t device, uint32_t kind) noexcept nogil:
+    """Every cluster on its list; the header slot and what lies beyond the end are bad, and count as used."""
+    cdef swap_info_struct *si = &m.si[device]
+    cdef uint64_t i, off
+    cdef uint32_t per = <uint32_t>m.geo.cluster_slots, table, bad
+    cdef swap_cluster_info *ci
+    cdef swap_cluster_info *first = cluster_of(m, device, 0)
+    for i in range(m.clusters_per_device):
+        ci = &first[i]
+        lock_init(&ci.lock, CLASS_CLUSTER, kind)
+        bad = 1 if i == 0 else 0
+        if (i + 1) * per > m.geo.slots:
+            bad += <uint32_t>((i + 1) * per - m.geo.slots)
+        ci.count = bad
+        if bad == 0:
+            ci.flags = CLUSTER_FLAG_FREE
+            list_append(&si.lists[CLUSTER_FLAG_FREE], first, <uint32_t>i)
+            continue
+        table = <uint32_t>m.tables_head[0]
+        m.tables_head[0] = m.table_next[table]
+        ci.table = table
+        for off in range(per):
+            if (i == 0 and off == 0) or i * per + off >= m.geo.slots:
+                table_of(m, table)[off] = swp_tb_bad()
+                if i * per + off < m.geo.slots:
+                    m.swap_map[si.first_slot + i * per + off] = SWAP_MAP_BAD
+        ci.flags = CLUSTER_FLAG_NONFULL
+        list_append(&si.lists[CLUSTER_FLAG_NONFULL], first, <uint32_t>i)
+
+
+cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchronous) noexcept nogil:
+    cdef swap_info_struct *si = &m.si[device]
+    cdef uint64_t i
+    lock_init(&si.lock, CLASS_SI, kind)
+    si.type = device
+    si.max = <uint32_t>m.geo.slots
+    si.pages = si.max - 1
+    si.nr_clusters = <uint32_t>m.clusters_per_device
+    si.first_slot = device * m.geo.slots
+    si.first_cluster = device * m.clusters_per_device
+    for i in range(5):
+        si.lists[i].head = si.lists[i].tail = CLUSTER_NIL
+    lock_init(&m.devices[device].lock, CLASS_DEVICE, kind)
+    m.devices[device].capacity = <uint32_t>m.geo.folios
+    for i in range(m.geo.blocks):
+        m.block_next[device * (m.geo.blocks + 1) + i + 1] = <uint32_t>(i + 2) if i + 1 < m.geo.blocks else 0
+    m.devices[device].free_blocks = 1
+    format_clusters(m, device, kind)
+    si.flags = SWP_USED | SWP_WRITEOK | (SWP_SYNCHRONOUS_IO if synchronous else 0)
+    m.control.nr_swap_pages += si.pages
+    m.control.total_swap_pages += si.pages
+
+
+cdef void format_memory(layout_t *m, uint32_t kind) noexcept nogil:
+    """Folios shared out to the CPUs' free stacks; empty mms and memcgs; every lock made."""
+    cdef uint64_t i, cpu
+    cdef percpu_t *pc
+    for i in range(1, m.geo.folios):
+        pc = percpu_of(m, <uint32_t>(i % m.geo.cpus))
+        m.folios[i].next_free = <uint32_t>pc.free_head
+        pc.free_head = i
+    for cpu in range(m.geo.cpus):
+        sem_init(&percpu_of(m, <uint32_t>cpu).wake, 1, 0)
+    for i in range(NR_WAIT_QUEUES):
+        lock_init(&m.wait_queues[i].lock, CLASS_WAITQUEUE, kind)
+    lock_init(m.mmlist_lock, CLASS_MMLIST, kind)
+    lock_init(m.swapon_mutex, CLASS_SWAPON, kind)
+    for i in range(m.geo.devices * m.xa_per_device):
+        lock_init(&m.xa_locks[i], CLASS_XA, kind)
+    for i in range(m.geo.memcgs + 1):
+        lock_init(&m.memcgs[i].lru_lock, CLASS_LRUVEC, kind)
+        m.memcgs[i].memory_limit = m.memcgs[i].memsw_limit = m.memcgs[i].swap_limit = <int64_t>1 << 62
+        m.memcgs[i].id_refs = 1
+    for i in range(m.geo.mms):
+        lock_init(&m.anon_vmas[i].lock, CLASS_ANON_VMA, kind)
+    for i in range(m.geo.mms * m.ptls_per_mm):
+        lock_init(&m.ptls[i], CLASS_PTL, kind)
+
+
+cdef char *address(buf, Py_buffer *view) except NULL:
+    PyObject_GetBuffer(buf, view, PyBUF_WRITABLE)
+    return <char *>view.buf
+
+
+def size_of(geometry: Geometry) -> int:
+    """Bytes of a segment of that geometry, header included."""
+    cdef layout_t m
+    cdef geometry_t geo = pack(geometry)
+    return layout_place(&m, &geo, NULL)
+
+
+def bytes_per_slot(geometry: Geometry) -> float:
+    """Bytes that one swap slot takes beside its payload: map, cgroup id, handle, table word, share of its cluster."""
+    clusters = geometry.clusters
+    tables = geometry.tables * (geometry.cluster_slots * 8 + 4)
+    per_device = geometry.slots * (1 + 2 + 4) + clusters * sizeof(swap_cluster_info)
+    return (per_device * geometry.devices + tables) / (geometry.slots * geometry.devices)
+
+
+def calibrate() -> tuple[bool, int]:
+    """Whether the time stamp counter is invariant, and ns per cycle as 32.32 fixed point (1 << 32 where it is not)."""
+    with open("/proc/cpuinfo") as f:
+        flags = f.read()
+    if "constant_tsc" not in flags or "nonstop_tsc" not in flags:
+        return False, 1 << 32
+    cdef uint64_t ns0 = clock_ns(), c0 = read_cycles()
+    while clock_ns() - ns0 < 20_000_000:
+        pass
+    cdef uint64_t ns1 = clock_ns(), c1 = read_cycles()
+    return True, ((ns1 - ns0) << 32) // (c1 - c0)
+
+
+def format_segment(buf, geometry: Geometry, synchronous: bool) -> None:
+    """Fill a zeroed segment: header words, lists, locks, free folios. Nobody else may have it attached yet."""
+    cdef Py_buffer view
+    cdef layout_t m
+    cdef geometry_t geo = pack(geometry)
+    cdef char *base = address(buf, &view)
+    cdef uint32_t kind = <uint32_t>geometry.lock_kind, device
+    cdef bint sync_io = synchronous
+    cdef uint64_t i
+    try:
+        layout_place(&m, &geo, base)
+        if <uint64_t>view.len < m.size:
+            raise SegmentError(f"segment has {view.len} bytes, its geometry needs {m.size}")
+        memcpy(base + 64, &geo, sizeof(geometry_t))
+        with nogil:
+            m.control.cycle_factor = <uint64_t>1 << 32
+            for i in range(1, m.geo.tables + 1):
+                m.table_next[i] = <uint32_t>(i + 1) if i < m.geo.tables else 0
+            m.tables_head[0] = 1
+            format_memory(&m, kind)
+            for device in range(<uint32_t>m.geo.devices):
+                format_device(&m, device, kind, sync_io)
+    finally:
+        PyBuffer_Release(&view)
+
+
+def sizes() -> dict[str, int]:
+    """sizeof of every structure in the segment, for the map in README.md and its test."""
+    return {
+        "lock_t": sizeof(lock_t), "swap_cluster_info": sizeof(swap_cluster_info), "folio_t": sizeof(folio_t),
+        "swap_info_struct": sizeof(swap_info_struct), "device_t": sizeof(device_t), "mm_struct": sizeof(mm_struct),
+        "anon_vma_t": sizeof(anon_vma_t), "mem_cgroup": sizeof(mem_cgroup), "percpu_t": sizeof(percpu_t),
+        "wait_queue": sizeof(wait_queue), "control_t": sizeof(control_t), "trace_record": sizeof(trace_record),
+        "io_request": sizeof(io_request),
+    }
+
+
+def build_info() -> dict[str, str | int]:
+    """How the core was built: what an outcome keeps with its figures."""
+    return {"layout_version": LAYOUT_VERSION, "compiler": COMPILER.decode(), "optimized": bool(OPTIMIZED)}
+
+
+cdef extern from *:
+    """
+    #ifdef __OPTIMIZE__
+    #define SR_OPTIMIZED 1
+    #else
+    #define SR_OPTIMIZED 0
+    #endif
+    """
+    const char *COMPILER "__VERSION__"
+    int OPTIMIZED "SR_OPTIMIZED"

@@ -1,0 +1,66 @@
+"""mm: an address space with its page table; anon_vma: the mms that forked from one another.
+
+    PTE    63                        9 8        4 3     2   1   0
+          +---------------------------+----------+---+----+---+---+
+          |  0: none                                              |
+          | PFN                       |          | D | A  | W | 1 |    present: dirty, accessed, writable
+          | offset                    |   type   |   | E  | 1 | 0 |    swap: E exclusive
+          +---------------------------+----------+---+----+---+---+
+
+`expected` holds what the program that owns the memory last stored, page by page: the oracle of every load.
+"""
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from shm.lock cimport lock_t
+from shm.swp_entry cimport swp_entry, swp_entry_t, swp_offset, swp_type
+
+cdef enum:
+    PTES_PER_PTL = 512
+    MM_WORDS = 4  # 256 mms as bits
+
+cdef enum:  # pte_bit
+    PTE_PRESENT = 1
+    PTE_WRITE = 2
+    PTE_ACCESSED = 4
+    PTE_DIRTY = 8
+    PTE_SWAP = 2
+    PTE_SWP_EXCLUSIVE = 4
+
+cdef enum:  # mm_state
+    MM_UNUSED = 0
+    MM_LIVE = 1
+    MM_EXITING = 2
+    MM_FORKING = 3
+
+cdef struct mm_struct:
+    # rw_semaphore: readers in the low bits, writer in the top bit; waiters sleep in a wait queue
+    uint32_t mmap_lock
+    uint32_t mmap_waiters
+    int32_t mm_users
+    uint32_t state  # mm_state
+    uint32_t anon_vma
+    uint32_t memcg
+    uint32_t on_mmlist
+    uint32_t pad[9]
+
+cdef struct anon_vma_t:
+    lock_t lock
+    uint64_t members[MM_WORDS]  # anon_vma->lock must be held: mms that may map its pages
+    uint64_t pad[4]
+
+cdef inline uint64_t mk_pte(uint32_t pfn, bint write) noexcept nogil:
+    return (<uint64_t>pfn << 9) | PTE_PRESENT | PTE_ACCESSED | (PTE_WRITE if write else 0)
+
+cdef inline bint pte_present(uint64_t pte) noexcept nogil:
+    return (pte & PTE_PRESENT) != 0
+
+cdef inline bint is_swap_pte(uint64_t pte) noexcept nogil:
+    return (pte & (PTE_PRESENT | PTE_SWAP)) == PTE_SWAP
+
+cdef inline uint32_t pte_pfn(uint64_t pte) noexcept nogil:
+    return <uint32_t>(pte >> 9)
+
+cdef inline uint64_t swp_entry_to_pte(swp_entry_t entry, bint exclusive) noexcept nogil:
+    return (swp_offset(entry) << 9) | (<uint64_t>swp_type(entry) << 4) | PTE_SWAP | (PTE_SWP_EXCLUSIVE if exclusive else 0)
+
+cdef inline swp_entry_t pte_to_swp_entry(uint64_t pte) noexcept nogil:
+    return swp_entry(<uint32_t>(pte >> 4) & 0x1F, pte >> 9)

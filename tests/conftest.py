@@ -1,0 +1,123 @@
+"""Shared by all tests: where the checkout is, and the check that no test leaves anything of ours behind.
+
+After every test there must be no segment, no named semaphore and no process that the test has made. Processes are told
+by an environment variable that all programs started from this session inherit, and by being children of this process;
+what others on the machine do meanwhile is none of our business.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from shm.segment import entries, start_time
+
+SESSION_VARIABLE = "SWAPRACE_TEST_SESSION"
+SESSION = secrets.token_hex(8)
+os.environ[SESSION_VARIABLE] = SESSION
+PATIENCE_NS = 3_000_000_000  # for what is on its way out when its test ends
+
+
+class Process(NamedTuple):
+    """A process that is there, told apart from others that have its pid later by its start time."""
+
+    pid: int
+    start: int
+    parent: int
+    command: str
+
+
+def processes_of_session() -> set[Process]:
+    """All living processes that were started from this test session, less this one."""
+    found = set()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        pid = int(entry)
+        start = start_time(pid)
+        try:
+            ours = f"{SESSION_VARIABLE}={SESSION}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+            parent = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (OSError, IndexError):
+            continue  # gone meanwhile, or another user's
+        if start is not None and (ours or parent == os.getpid()) and "resource_tracker" not in command:
+            found.add(Process(pid, start, parent, command[:200]))
+    return found
+
+
+def left_processes(before: set[Process]) -> list[Process]:
+    """Processes of this session that were not there `before` and are not descended from one that was: a server that
+    serves several tests may start and end its own."""
+    now = {process.pid: process for process in processes_of_session()}
+    old = {process.pid for process in before}
+
+    def descended(process: Process) -> bool:
+        parent = now.get(process.parent)
+        return process.pid in old or (parent is not None and descended(parent))
+
+    return [process for process in now.values() if not descended(process)]
+
+
+def left_entries(before: set[str], living: set[Process]) -> list[str]:
+    """Segments and semaphores that were not there `before`, and whose owner is gone, or is of this session."""
+    ours = {process.pid for process in living} | {os.getpid()}
+    left = []
+    for entry in set(entries()) - before:
+        pid, start = (int(part) for part in entry.removeprefix("sem.").split("-")[1:3])
+        if start_time(pid) != start or pid in ours:
+            left.append(entry)
+    return sorted(left)
+
+
+def wait_for_exit(pids: list[int], timeout_ns: int) -> list[int]:
+    """Those of `pids` that are still there after `timeout_ns`, children or not."""
+    poll = select.poll()
+    pidfds = {}
+    for pid in pids:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        pidfds[pidfd] = pid
+        poll.register(pidfd, select.POLLIN)
+    until_ns = time.monotonic_ns() + timeout_ns
+    left = dict(pidfds)
+    while left and time.monotonic_ns() < until_ns:
+        for pidfd, _ in poll.poll(max(1, (until_ns - time.monotonic_ns()) // 1_000_000)):
+            poll.unregister(pidfd)
+            del left[pidfd]
+    for pidfd in pidfds:
+        os.close(pidfd)
+    return list(left.values())
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the checkout that is under test."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fails the test that leaves a segment, a named semaphore or a process behind."""
+    processes, names = processes_of_session(), set(entries())
+    yield
+    left = left_processes(processes)
+    if left:
+        wait_for_exit([process.pid for process in left], PATIENCE_NS)
+        left = left_processes(processes)
+    assert not left, f"processes left behind: {left}"
+    names_left = left_entries(names, processes_of_session())
+    until_ns = time.monotonic_ns() + PATIENCE_NS
+    while names_left and time.monotonic_ns() < until_ns:  # the orphan of another session is swept there, soon
+        select.poll().poll(50)
+        names_left = left_entries(names, processes_of_session())
+    assert not names_left, f"left in shared memory: {names_left}"

@@ -1,0 +1,50 @@
+"""docs/laws.md says what the registry has, and each law its own file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from workers.catalogue import PROTOCOLS
+from workers.invariants.registry import LAWS
+
+POINTS = {"C", "F", "P", "Q", "L", "T"}
+
+
+def names(cell: str) -> tuple[str, ...]:
+    """The protocols that a cell names."""
+    return tuple(PROTOCOLS) if cell == "all" else tuple(re.findall(r"`(\w+)`", cell))
+
+
+def test_the_table_of_laws_is_the_registry(checkout: Path) -> None:
+    text = (checkout / "docs" / "laws.md").read_text()
+    section = text.split("\n## The laws\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+    told = {
+        law: (sentence, tuple(points.split(", ")), names(rest), names(cluster))
+        for law, sentence, points, rest, cluster in rows
+    }
+    assert told == {
+        law.id: (law.sentence, law.points, tuple(law.protocols), tuple(law.cluster_protocols)) for law in LAWS.values()
+    }
+    assert len(rows) == len(LAWS)
+
+
+def test_every_law_is_whole() -> None:
+    for law in LAWS.values():
+        assert law.sentence.endswith("."), law.id
+        assert law.points, law.id
+        assert set(law.points) <= POINTS, law.id
+        assert set(law.cluster_protocols) <= set(law.protocols) <= set(PROTOCOLS), law.id
+        assert not law.cluster_protocols or law.points == ("C",), law.id
+
+
+def test_one_law_one_file(checkout: Path) -> None:
+    folder = checkout / "workers" / "invariants"
+    files = {path.stem.split("_", 1)[0]: path for path in folder.glob("[a-z][0-9]*_*.pyx")}
+    assert {law.lower() for law in LAWS} == set(files)
+    for law, path in files.items():
+        text = path.read_text()
+        assert len(re.findall(r"^cdef class \w+\((?:Cluster)?Law\):", text, re.MULTILINE)) == 1, path.name
+        assert text.startswith(f'"""{law.upper()}. '), path.name

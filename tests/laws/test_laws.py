@@ -1,0 +1,312 @@
+"""Every law can fail: one word forged in a lawful world, and exactly the laws that must speak do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from shm.snapshot import Snapshot
+from tests.laws import world as w
+from tests.laws.world import World, fresh, inhabited
+from workers.catalogue import PROTOCOLS
+from workers.invariants.registry import LAWS, Checker, check_at_rest, laws_for
+
+Forge = Callable[[World], object]
+
+
+def byte(slot: int, value: int) -> Forge:
+    return lambda world: world.word("swap_map", slot, value)
+
+
+def put(array: str, index: int, field: str, value: int, nth: int = 0) -> Forge:
+    return lambda world: world.put(array, index, field, value, nth=nth)
+
+
+def word(array: str, index: int, value: int) -> Forge:
+    return lambda world: world.word(array, index, value)
+
+
+def table(slot: int, value: int) -> Forge:
+    return lambda world: world.table_word(slot, value)
+
+
+def page(number: int, pte: int, expected: int = 0) -> Forge:
+    return lambda world: world.page(number, pte, expected)
+
+
+def stacks(*members: list[int]) -> Forge:
+    return lambda world: world.free_stacks(members)
+
+
+def warned(warning: str) -> Forge:
+    return lambda world: world.warn(warning, cpu=1)
+
+
+FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
+    "C1": [
+        (put("clusters", 1, "count", 3), {"C1", "Q2"}),
+        (byte(w.A_FREE_SLOT, w.HAS_CACHE), {"C1", "C4", "L3", "Q11"}),
+    ],
+    "C2": [
+        (put("clusters", 2, "count", 17), {"C1", "C2", "C15", "Q2"}),
+        (put("clusters", 3, "count", 3), {"C1", "C2", "Q2"}),
+    ],
+    "C3": [
+        (byte(0, 0), {"C1", "C3"}),
+        (byte(w.SWAPPED_SLOT, w.BAD_BYTE), {"C3", "P1", "Q11"}),
+        (byte(w.SWAPPED_SLOT, 0x81), {"C3", "Q1"}),
+    ],
+    "C4": [
+        (byte(w.CACHED_SLOT, 1), {"C4", "C5"}),
+        (byte(w.SWAPPED_SLOT, 1 | w.HAS_CACHE), {"C4", "L3"}),
+    ],
+    "C5": [(byte(w.CACHED_SLOT, 1), {"C4", "C5"})],
+    "C8": [
+        (table(w.A_FREE_SLOT, 5 << 1 | 1), {"C8"}),
+        (table(0, 0), {"C8"}),
+        (table(w.A_FREE_SLOT, w.BAD_WORD), {"C8"}),
+        (warned("free_in_use"), {"C8"}),
+    ],
+    "C13": [
+        (table(w.SWAPPED_SLOT, w.pfn_word(w.CACHED_PFN)), {"C4", "C5", "C13", "Q5", "Q15"}),
+        (put("folios", w.CACHED_PFN, "swap", w.SWAPPED_SLOT), {"C13", "F1"}),
+        (warned("add_cached"), {"C13"}),
+        (warned("del_foreign"), {"C13"}),
+    ],
+    "C15": [
+        (lambda world: world.list_length("free", 5), {"C15"}),
+        (put("clusters", 1, "flags", 3), {"C15"}),
+        (put("clusters", 1, "flags", 0), {"C15"}),
+        (put("clusters", 1, "table", 999), {"C4", "C15", "F1", "L3", "Q5", "Q15"}),
+        (put("clusters", 1, "next", 0), {"C15"}),
+    ],
+    "F1": [
+        (put("folios", w.MAPPED_PFN, "swap", w.A_FREE_SLOT), {"F1"}),
+        (put("folios", w.CACHED_PFN, "flags", w.UPTODATE), {"F1", "Q5", "Q7"}),
+        (put("folios", w.CACHED_PFN, "swap", 1 << 40), {"C13", "F1"}),
+    ],
+    "F2": [(put("folios", w.CACHED_PFN, "refcount", 0), {"F2", "Q7"})],
+    "P1": [
+        (page(3, w.pte_of_slot(1000)), {"P1"}),
+        (page(3, w.pte_of_slot(w.A_FREE_SLOT)), {"P1", "Q1", "Q15"}),
+        (warned("map_bad_slot"), {"P1"}),
+    ],
+    "Q1": [
+        (byte(w.SWAPPED_SLOT, 2), {"Q1"}),
+        (page(w.SWAPPED, 0), {"Q1"}),
+        (warned("count_underflow"), {"Q1"}),
+    ],
+    "Q2": [(put("si", 0, "inuse_pages", 3), {"Q2"}), (put("si", 1, "inuse_pages", -1), {"Q2"})],
+    "Q5": [(put("percpu", 0, "gauges", 1), {"Q5"})],
+    "Q7": [
+        (put("folios", w.MAPPED_PFN, "refcount", 2), {"Q7"}),
+        (put("folios", w.MAPPED_PFN, "mapcount", 0), {"Q7"}),
+        (put("folios", w.A_FREE_PFN, "refcount", 1), {"Q7"}),
+        (put("percpu", 1, "free_head", 3), {"Q7"}),
+        (put("folios", 1, "next_free", 1), {"Q7"}),
+        (page(4, 999 << 9 | w.PRESENT_PTE_BITS), {"Q7"}),
+        (warned("refcount"), {"Q7"}),
+    ],
+    "Q9": [
+        (put("clusters", 2, "lock", 7 << 8 | 2), {"Q9"}),
+        (put("folios", w.MAPPED_PFN, "flags", w.UPTODATE | w.LOCKED), {"Q9"}),
+        (put("folios", w.MAPPED_PFN, "flags", w.UPTODATE | w.WRITEBACK), {"Q9"}),
+        (put("mms", 0, "mmap_lock", 1), {"Q9"}),
+        (put("percpu", 0, "users", 1), {"Q9"}),
+        (put("control", 0, "nr_writeback", -1), {"Q9"}),
+        (put("wait_queues", 63, "head", 2), {"L2", "Q9"}),
+    ],
+    "Q11": [
+        (word("swap_cgroup", w.A_FREE_SLOT, 1), {"Q11", "Q12"}),
+        (word("swap_cgroup", w.A_FREE_SLOT, 3), {"Q11"}),
+        (word("swap_cgroup", w.SWAPPED_SLOT, 0), {"Q11", "Q12"}),
+    ],
+    "Q12": [
+        (put("memcgs", 1, "swap", 3), {"Q12"}),
+        (put("memcgs", 1, "nr_swap", 1), {"Q12"}),
+        (put("memcgs", 2, "id_refs", 2), {"Q12"}),
+    ],
+    "Q13": [
+        (put("memcgs", 1, "memory", 3), {"Q13"}),
+        (put("folios", w.MAPPED_PFN, "memcg", 2), {"Q13"}),
+    ],
+    "Q15": [
+        (lambda world: world.content("payloads", w.MAPPED_PFN, w.MAPPED, 99), {"Q15"}),
+        (lambda world: world.content("payloads", w.CACHED_PFN, w.MAPPED, 102), {"Q15"}),
+        (word("payloads", 5, 0), {"Q15"}),
+        (lambda world: world.content("blocks", 0, w.SWAPPED, 1), {"Q15"}),
+        (word("handles", w.SWAPPED_SLOT, 0), {"Q15"}),
+        (page(3, 0, 1), {"Q15"}),
+        (warned("stale_load"), {"Q15"}),
+    ],
+    "Q18": [(put("si", 0, "flags", 0), {"P1", "Q18"})],
+    "Q19": [(put("mms", 0, "state", 0), {"Q1", "Q7", "Q19"})],
+    "L2": [
+        (put("percpu", 1, "wait_mode", 1), {"L2"}),
+        (warned("lost_wakeup"), {"L2"}),
+        (warned("table_stuck"), {"L2"}),
+    ],
+    "L3": [
+        (put("percpu", 0, "claimed_entry", w.A_FREE_SLOT), {"L3"}),
+        (put("percpu", 0, "reserved_entry", w.A_FREE_SLOT), {"L3"}),
+        (warned("claim_left"), {"L3"}),
+    ],
+    "L8": [(warned("lockdep"), {"L8"})],
+    "T5": [(warned("cgroup_record"), {"T5"})],
+}
+
+
+def broken(world: World, protocol: str = "swap_cache") -> set[str]:
+    """The laws that speak at rest."""
+    return {finding["law"] for finding in check_at_rest(world.buf, protocol)}
+
+
+def test_every_law_has_a_test_that_makes_it_fail() -> None:
+    assert set(FORGERIES) == set(LAWS)
+    for law, forgeries in FORGERIES.items():
+        assert all(law in laws for _, laws in forgeries), law
+
+
+@pytest.mark.parametrize("memcg_version", [1, 2])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_laws_hold_in_a_lawful_world(protocol: str, memcg_version: int) -> None:
+    with fresh() as world:
+        assert check_at_rest(world.buf, protocol) == []
+    with inhabited(memcg_version) as world:
+        assert check_at_rest(world.buf, protocol) == []
+
+
+@pytest.mark.parametrize(
+    ("law", "forge", "expected"), [(law, forge, laws) for law, cases in FORGERIES.items() for forge, laws in cases]
+)
+def test_a_forged_word_breaks_exactly_its_laws(law: str, forge: Forge, expected: set[str]) -> None:
+    with inhabited() as world:
+        forge(world)
+        findings = check_at_rest(world.buf, "swap_cache")
+        assert {finding["law"] for finding in findings} == expected
+    told = next(finding for finding in findings if finding["law"] == law)
+    assert told["count"] >= 1
+    assert told["sentence"] == LAWS[law].sentence
+    assert "%" not in told["detail"]
+    assert len(told["detail"]) > 10
+
+
+@pytest.mark.parametrize(
+    ("forge", "expected"),
+    [
+        (put("memcgs", 1, "memsw", 4), {"Q12"}),
+        (put("memcgs", 1, "memory", 3), {"Q12", "Q13"}),
+        (word("swap_cgroup", w.CACHED_SLOT, 1), {"Q11", "Q12"}),
+        (put("memcgs", 1, "swap", 4), set()),  # no counter of version 1
+    ],
+)
+def test_cgroup_version_1_has_counters_of_its_own(forge: Forge, expected: set[str]) -> None:
+    with inhabited(memcg_version=1) as world:
+        forge(world)
+        assert broken(world) == expected
+
+
+def test_what_exited_mms_leave_behind() -> None:
+    for forge, expected in (
+        (put("memcgs", 2, "memory", 1), {"Q13", "Q19"}),
+        (page(7, w.MAPPED_PFN << 9 | w.PRESENT_PTE_BITS), {"Q19"}),
+        (put("percpu", 0, "free_head", 0), {"Q7", "Q19"}),
+    ):
+        with fresh() as world:
+            forge(world)
+            assert broken(world) == expected
+
+
+def switch_off(world: World) -> None:
+    """Device 1 as swapoff leaves it: the tables of its bad slots go back too."""
+    world.put("si", 1, "flags", 0)
+    for cluster in (0, 3):
+        world.put("clusters", w.GEOMETRY.clusters + cluster, "table", 0)
+
+
+def test_a_device_that_is_off() -> None:
+    with inhabited() as world:
+        switch_off(world)
+        assert broken(world) == set()
+        world.put("percpu", 1, "cluster", 2, nth=1)
+        assert broken(world) == {"Q18"}
+    for forge, expected in (
+        (put("folios", w.MAPPED_PFN, "swap", 1 << 58 | 9), {"F1", "Q18"}),
+        (word("swap_cgroup", w.GEOMETRY.slots + 9, 2), {"Q11", "Q12", "Q18"}),
+        (put("si", 1, "inuse_pages", 1), {"Q2", "Q18"}),
+        (put("clusters", w.GEOMETRY.clusters, "table", 3), {"Q18"}),
+    ):
+        with inhabited() as world:
+            switch_off(world)
+            forge(world)
+            assert broken(world) == expected
+
+
+def test_has_cache_may_hold_the_bit_without_a_folio_while_a_claim_lives() -> None:
+    """C4 is not a law of has_cache: its claims are seen by L3, at rest."""
+    with inhabited() as world:
+        world.word("swap_map", w.SWAPPED_SLOT, 1 | w.HAS_CACHE)
+        assert broken(world, "has_cache") == {"L3"}
+    with inhabited() as world:
+        world.word("swap_map", w.CACHED_SLOT, 1)
+        assert broken(world, "has_cache") == {"C5"}
+
+
+def test_a_reserved_slot_is_between_allocation_and_insertion() -> None:
+    with inhabited() as world:
+        world.word("swap_map", w.A_FREE_SLOT, w.HAS_CACHE)
+        world.put("clusters", 1, "count", 3)
+        checker = Checker("swap_cache")
+        with Snapshot(world.buf) as snapshot:
+            assert checker.look_on_cluster(snapshot, 0, 1)
+            assert [finding["law"] for finding in checker.findings()] == ["C4"]
+            checker.reset()
+            world.put("percpu", 1, "reserved_entry", w.A_FREE_SLOT)
+            assert not checker.look_on_cluster(snapshot, 0, 1)
+
+
+def test_a_folio_read_by_a_bypass_has_an_entry_while_it_is_claimed() -> None:
+    with inhabited() as world:
+        world.put("folios", w.MAPPED_PFN, "swap", w.A_FREE_SLOT)
+        world.put("percpu", 1, "claimed_entry", w.A_FREE_SLOT)
+        assert broken(world, "has_cache") == {"L3"}
+
+
+def test_laws_of_a_cluster_look_at_that_cluster_alone() -> None:
+    with inhabited() as world:
+        world.put("clusters", 1, "count", 9)
+        checker = Checker("has_cache")
+        with Snapshot(world.buf) as snapshot:
+            assert not checker.look_on_cluster(snapshot, 0, 2)
+            assert not checker.look_on_cluster(snapshot, 1, 1)
+            assert checker.findings() == []
+            assert checker.look_on_cluster(snapshot, 0, 1)
+            assert checker.look_on_cluster(snapshot, 0, 1)
+            (finding,) = checker.findings()
+            assert (finding["law"], finding["count"]) == ("C1", 2)
+            assert finding["detail"] == "device 0 cluster 1: count is 9, 2 slots are not free"
+            checker.reset()
+            assert checker.findings() == []
+            with pytest.raises(IndexError, match="device 0 cluster 4"):
+                checker.look_on_cluster(snapshot, 0, 4)
+
+
+def test_which_laws_a_protocol_keeps_under_the_cluster_lock() -> None:
+    assert laws_for("has_cache", under_cluster_lock=True) == ["C1", "C2", "C3", "C15"]
+    assert laws_for("swap_cache", under_cluster_lock=True) == ["C1", "C2", "C3", "C4", "C5", "C8", "C13", "C15"]
+    assert laws_for("unsynchronized", under_cluster_lock=True) == ["C1", "C2", "C3", "C5", "C8", "C13", "C15"]
+    assert set(laws_for("swap_cache")) == set(LAWS)
+    assert set(LAWS) - set(laws_for("has_cache")) == {"C4"}
+    with pytest.raises(ValueError, match="no laws for protocol 'nobody': the catalogue has unsynchronized"):
+        laws_for("nobody")
+    with pytest.raises(ValueError, match="no laws for protocol"):
+        check_at_rest(b"", "nobody")
+
+
+def test_laws_write_nothing() -> None:
+    with inhabited() as world:
+        world.put("clusters", 1, "count", 9)
+        before = bytes(world.buf)
+        assert check_at_rest(before, "swap_cache") == check_at_rest(world.buf, "swap_cache")
+        assert bytes(world.buf) == before

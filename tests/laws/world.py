@@ -1,0 +1,202 @@
+"""A small lawful world in a real segment, and the forger's tools: words written past every operation and every lock.
+
+Device 0, clusters of 16 slots: one mm with page 0 in folio 5, page 1 swapped out to slot 17, page 2 swapped out to slot
+18 with its folio 6 still in the swap cache. All are charged to memcg 1.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from shm.geometry import Geometry
+from shm.layout import format_segment, size_of
+from shm.records import CLUSTER_FLAGS, GAUGES, WARNINGS, Span
+from shm.segment import pack_header
+from shm.snapshot import Snapshot, field_offsets
+
+GEOMETRY = Geometry(
+    cpus=2,
+    devices=2,
+    slots=60,
+    cluster_slots=16,
+    tables=16,
+    blocks=32,
+    folios=16,
+    mms=2,
+    pages=16,
+    memcgs=2,
+    payload_bytes=64,
+    trace_records=8,
+    lock_kind=0,
+)
+STRUCTURES = {
+    "control": "control_t",
+    "percpu": "percpu_t",
+    "wait_queues": "wait_queue",
+    "si": "swap_info_struct",
+    "clusters": "swap_cluster_info",
+    "folios": "folio_t",
+    "memcgs": "mem_cgroup",
+    "mms": "mm_struct",
+}
+NIL = 0xFFFFFFFF
+MAPPED, SWAPPED, CACHED = 0, 1, 2  # pages
+MAPPED_PFN, CACHED_PFN, A_FREE_PFN = 5, 6, 7
+SWAPPED_SLOT, CACHED_SLOT, A_FREE_SLOT = 17, 18, 20
+PRESENT_PTE_BITS, SWAP_PTE_BITS = 0b111, 0b010
+HAS_CACHE, BAD_BYTE, BAD_WORD = 0x40, 0x3F, 0xFFFFFFFFFFFFFFF8
+UPTODATE, LOCKED, WRITEBACK, SWAPCACHE = 1 << 2, 1 << 0, 1 << 6, 1 << 7
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+def pte_of_slot(offset: int, device: int = 0) -> int:
+    """A swap PTE."""
+    return offset << 9 | device << 4 | SWAP_PTE_BITS
+
+
+def pfn_word(pfn: int) -> int:
+    """A table word that names a folio."""
+    return pfn << 2 | 2
+
+
+class World:
+    """A formatted segment whose words are written by name."""
+
+    def __init__(self, buf: mmap.mmap, geometry: Geometry = GEOMETRY) -> None:
+        self.buf = buf
+        self.geometry = geometry
+        with Snapshot(buf) as snapshot:
+            self.arrays: dict[str, Span] = snapshot.arrays()
+            self.table_of_cluster = {
+                (device, c.index): c.table for device in range(geometry.devices) for c in snapshot.clusters(device)
+            }
+        self.fields = field_offsets()
+
+    def word(self, array: str, index: int, value: int) -> None:
+        """Write one item of an array of plain words."""
+        span = self.arrays[array]
+        assert index < span.count
+        self._write(span.offset + index * span.item, span.item, value)
+
+    def put(self, array: str, index: int, field: str, value: int, *, nth: int = 0) -> None:
+        """Write a field of a structure, or the first word of its `nth` item where it is an array."""
+        span, (at, size) = self.arrays[array], self.fields[STRUCTURES[array]][field]
+        assert index < span.count
+        self._write(span.offset + index * span.item + at + nth * size, min(size, 8), value)
+
+    def warn(self, warning: str, cpu: int = 0) -> None:
+        """Have a CPU warned once."""
+        self.put("percpu", cpu, "warnings", 1, nth=WARNINGS.index(warning))
+
+    def table_word(self, offset: int, word: int, device: int = 0) -> None:
+        """Write the table word of a slot."""
+        table = self.table_of_cluster[device, offset // self.geometry.cluster_slots]
+        assert table is not None
+        self.word("tables", table * self.geometry.cluster_slots + offset % self.geometry.cluster_slots, word)
+
+    def page(self, page: int, pte: int, expected: int, mm: int = 0) -> None:
+        """Write a PTE and what the program stored there last."""
+        self.word("ptes", mm * self.geometry.pages + page, pte)
+        self.word("expected", mm * self.geometry.pages + page, expected)
+
+    def content(self, array: str, index: int, page: int, stamp: int, identity: int | None = None) -> None:
+        """Write a payload as workers/mm/content.pxd tells: identity, stamp, pattern."""
+        span = self.arrays[array]
+        at = span.offset + index * span.item
+        whose = (1 << 32 | page) if identity is None else identity
+        seed = (whose ^ stamp) * GOLDEN & 0xFFFFFFFFFFFFFFFF
+        words = [whose, stamp, *((seed + i) & 0xFFFFFFFFFFFFFFFF for i in range(2, span.item // 8))]
+        for i, word in enumerate(words):
+            self._write(at + 8 * i, 8, word)
+
+    def cluster(self, index: int, **fields: int) -> None:
+        """Write fields of a cluster of device 0."""
+        for field, value in fields.items():
+            self.put("clusters", index, field, value)
+
+    def list_of(self, flag: str, members: Sequence[int]) -> None:
+        """Make a list of device 0 hold exactly these clusters, with their flags."""
+        number = CLUSTER_FLAGS.index(flag)
+        ends = (members[0], members[-1], len(members)) if members else (NIL, NIL, 0)
+        for i, value in enumerate(ends):
+            self._write(self._list_at(number) + 4 * i, 4, value)
+        for before, at, after in zip([NIL, *members[:-1]], members, [*members[1:], NIL], strict=True):
+            self.cluster(at, flags=number, prev=before, next=after)
+
+    def list_length(self, flag: str, length: int) -> None:
+        """Write the length of a list of device 0."""
+        self._write(self._list_at(CLUSTER_FLAGS.index(flag)) + 8, 4, length)
+
+    def free_stacks(self, stacks: Sequence[Sequence[int]]) -> None:
+        """Make the free stacks of the CPUs hold exactly these folios."""
+        for cpu, stack in enumerate(stacks):
+            self.put("percpu", cpu, "free_head", (3 << 32) | (stack[0] if stack else 0))
+            for pfn, after in zip(stack, [*stack[1:], 0], strict=True):
+                self.put("folios", pfn, "next_free", after)
+
+    def _list_at(self, number: int) -> int:
+        at, _ = self.fields["swap_info_struct"]["lists"]
+        return self.arrays["si"].offset + at + 16 * number
+
+    def _write(self, at: int, size: int, value: int) -> None:
+        self.buf[at : at + size] = (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+
+
+@contextmanager
+def fresh(geometry: Geometry = GEOMETRY) -> Iterator[World]:
+    """A freshly formatted segment."""
+    size = size_of(geometry)
+    with mmap.mmap(-1, size) as buf:
+        header = pack_header(size, geometry.words())
+        buf[: len(header)] = header
+        format_segment(buf, geometry, True)
+        yield World(buf, geometry)
+
+
+def inhabit(world: World, memcg_version: int) -> None:
+    """Make the fresh world the one that is told at the top of this file."""
+    world.put("control", 0, "memcg_version", memcg_version)
+    world.put("mms", 0, "state", 1)
+    world.free_stacks([[2, 4, 8, 10, 12, 14], [1, 3, A_FREE_PFN, 9, 11, 13, 15]])
+    free_table = 15
+    world.table_of_cluster[0, 1] = free_table
+    world.cluster(1, count=2, table=free_table + 1)
+    world.list_of("free", [2])
+    world.list_of("nonfull", [0, 3, 1])
+    world.put("si", 0, "inuse_pages", 2)
+    for pfn in (MAPPED_PFN, CACHED_PFN):
+        world.put("folios", pfn, "refcount", 1)
+        world.put("folios", pfn, "memcg", 1)
+        world.put("folios", pfn, "flags", UPTODATE)
+    world.put("folios", MAPPED_PFN, "mapcount", 1)
+    world.put("folios", CACHED_PFN, "flags", UPTODATE | SWAPCACHE)
+    world.put("folios", CACHED_PFN, "swap", CACHED_SLOT)
+    world.put("percpu", 0, "gauges", 2, nth=GAUGES.index("nr_swapcache"))
+    world.put("percpu", 1, "gauges", -1, nth=GAUGES.index("nr_swapcache"))
+    world.page(MAPPED, MAPPED_PFN << 9 | PRESENT_PTE_BITS, 100)
+    world.page(SWAPPED, pte_of_slot(SWAPPED_SLOT), 101)
+    world.page(CACHED, pte_of_slot(CACHED_SLOT), 102)
+    world.content("payloads", MAPPED_PFN, MAPPED, 100)
+    world.content("payloads", CACHED_PFN, CACHED, 102)
+    world.content("blocks", 0, SWAPPED, 101)
+    world.word("handles", SWAPPED_SLOT, 1)
+    world.word("swap_map", SWAPPED_SLOT, 1)
+    world.word("swap_map", CACHED_SLOT, 1 | HAS_CACHE)
+    world.table_word(SWAPPED_SLOT, 77 << 1 | 1)
+    world.table_word(CACHED_SLOT, pfn_word(CACHED_PFN))
+    world.word("swap_cgroup", SWAPPED_SLOT, 1)
+    world.word("swap_cgroup", CACHED_SLOT, 0 if memcg_version == 1 else 1)
+    recorded = 1 if memcg_version == 1 else 2
+    charges = {"memory": 2, "memsw": 3} if memcg_version == 1 else {"memory": 2, "swap": 2}
+    for counter, value in {**charges, "nr_swap": recorded, "id_refs": recorded + 1}.items():
+        world.put("memcgs", 1, counter, value)
+
+
+@contextmanager
+def inhabited(memcg_version: int = 2) -> Iterator[World]:
+    """The world that is told at the top of this file, with the counters of that cgroup version."""
+    with fresh() as world:
+        inhabit(world, memcg_version)
+        yield world

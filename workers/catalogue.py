@@ -1,0 +1,63 @@
+"""The table of protocols and scenarios: plain Python, so that the service can list them without the compiled core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProtocolEntry:
+    """One protocol: its file under workers/protocols, its class, and what its head says."""
+
+    name: str
+    cls: str
+    kernel: str
+    summary: str
+    sound: bool
+
+
+@dataclass(frozen=True)
+class ScenarioEntry:
+    """One workload: the name a run is asked with, and what it does."""
+
+    name: str
+    summary: str
+
+
+PROTOCOLS = {
+    p.name: p
+    for p in (
+        ProtocolEntry(
+            "unsynchronized",
+            "Unsynchronized",
+            "none",
+            "The null variant: nobody claims a slot. It must break, and measures what synchronization costs.",
+            False,
+        ),
+        ProtocolEntry(
+            "has_cache",
+            "HasCache",
+            "6.8 to 6.11",
+            "V1a: whoever sets SWAP_HAS_CACHE swaps in; losers sleep one tick and retry.",
+            True,
+        ),
+        ProtocolEntry(
+            "swap_cache",
+            "SwapCache",
+            "7.0 (phase II, patch 12 with its fix)",
+            "V2: whoever inserts a folio in the swap cache under the cluster lock swaps in; losers wait on the folio lock.",
+            True,
+        ),
+    )
+}
+
+SCENARIOS = {
+    s.name: s
+    for s in (
+        ScenarioEntry("thread_fault", "Threads of one mm fault the same swapped-out pages at the same time."),
+        ScenarioEntry("fork_fault", "Forked mms share swapped-out pages and fault them at the same time."),
+        ScenarioEntry("usemem", "Each CPU walks its own memory, larger than the limit, sequentially or at random."),
+        ScenarioEntry("mix", "A weighted mix of operations, chosen at random, over shared and forked mms."),
+        ScenarioEntry("trace", "The page references of a real program, replayed by several emulated processes."),
+    )
+}

@@ -1,0 +1,83 @@
+"""The seam. All mm logic is written against `Cpu`: lock, wait, wake, sleep a tick, be busy, know the time.
+
+Two classes implement it: `ProcessCpu` (workers/executors/process_cpu.pyx: real locks, real time, the GIL released) and
+`CooperativeCpu` (workers/executors/cooperative_cpu.pyx: every primitive is a scheduling point). Nothing above knows which.
+
+Before it takes effect, each step that another CPU can observe without a lock declares what it touches: `point(cpu,
+object, access)`. Data guarded by a lock is no object; locks, lock-free words, reference counts and page-table words are.
+"""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from shm.layout cimport layout_t
+from shm.lock cimport lock_t
+from shm.percpu cimport percpu_t
+from workers.lockdep cimport held_stack, lockdep_t
+
+cdef enum:  # access: how a step touches its object
+    READS = 1
+    WRITES = 2
+    ADDS = 4  # commutes with other adds: reference counts, counters
+
+cdef enum:  # kind of a step
+    STEP_START = 0
+    STEP_ATOMIC
+    STEP_ACQUIRE
+    STEP_TRY
+    STEP_RELEASE
+    STEP_PARK
+    STEP_TICK
+    STEP_BUSY
+    STEP_END
+    NR_STEPS
+
+cdef class Cpu
+
+# The one door upstairs: an allocation or a charge that finds nothing left reclaims. Filled by the executor.
+ctypedef uint32_t (*reclaim_door)(Cpu cpu, uint32_t memcg, uint32_t nr) noexcept nogil
+
+cdef class Cpu:
+    cdef layout_t m
+    cdef percpu_t *my
+    cdef uint32_t id
+    cdef bint cooperative
+    cdef bint memalloc  # PF_MEMALLOC: this CPU reclaims already, and does not recurse
+    cdef reclaim_door try_to_free_pages
+    cdef void *protocol  # borrowed: the executor's Protocol, for the door
+    cdef bint debug_locks
+    cdef lockdep_t *lockdep
+    cdef held_stack held
+
+    cdef void lock(self, lock_t *l) noexcept nogil
+    cdef void lock_nested(self, lock_t *l) noexcept nogil
+    cdef bint trylock(self, lock_t *l) noexcept nogil
+    cdef void unlock(self, lock_t *l) noexcept nogil
+    cdef void park(self, int cause) noexcept nogil
+    cdef bint park_timeout(self, uint64_t ns, int cause) noexcept nogil
+    cdef void wake(self, uint32_t cpu) noexcept nogil
+    cdef void tick_sleep(self) noexcept nogil
+    cdef void busy(self, uint64_t ns) noexcept nogil
+    cdef uint64_t now(self) noexcept nogil
+    cdef void step(self, int kind, void *obj, int access) noexcept nogil
+    cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil
+    cdef void attach(self, char *base, uint32_t cpu) except *
+
+cdef inline void point(Cpu cpu, void *obj, int access) noexcept nogil:
+    """A scheduling point before a step on `obj` that takes no lock."""
+    if cpu.cooperative:
+        cpu.step(STEP_ATOMIC, obj, access)
+
+cdef inline void count(Cpu cpu, int event) noexcept nogil:
+    cpu.my.events[event] += 1
+
+cdef inline void gauge(Cpu cpu, int which, int64_t by) noexcept nogil:
+    cpu.my.gauges[which] += by
+
+cdef void account(Cpu cpu, int cause, uint64_t since) noexcept nogil
+cdef uint64_t waited(Cpu cpu) noexcept nogil
+cdef void account_less(Cpu cpu, int cause, uint64_t since, uint64_t nested) noexcept nogil
+cdef void record(Cpu cpu, int latency, uint64_t since) noexcept nogil
+cdef void warn(Cpu cpu, int warning, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
+cdef void trace(Cpu cpu, int kind, uint64_t entry, uint32_t pfn, uint32_t arg) noexcept nogil
+cdef uint64_t random_u64(Cpu cpu) noexcept nogil
+cdef void sleeping_lock(Cpu cpu, uint32_t cls, bint trylock) noexcept nogil
+cdef void sleeping_unlock(Cpu cpu, uint32_t cls) noexcept nogil
+cdef void might_sleep(Cpu cpu) noexcept nogil

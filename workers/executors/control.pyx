@@ -1,0 +1,142 @@
+"""The segment of a run seen from its supervisor: fill it, stop it, read what its CPUs have counted."""
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from shm.atomic cimport load64_relaxed, store32
+from shm.histogram cimport NR_BUCKETS, bucket_lower, histogram_t
+from shm.layout cimport layout_attach, layout_t, percpu_of
+from shm.vmstat cimport EV_OPERATIONS, EV_SWAP_INS, EV_TICK_SLEEPS, NR_EVENTS, NR_LATENCIES, NR_WAITS
+
+from shm.layout import calibrate, format_segment
+from shm.records import EVENTS, LATENCIES, WAITS
+
+from workers.protocols.registry import protocol
+
+assert len(EVENTS) == NR_EVENTS and len(WAITS) == NR_WAITS and len(LATENCIES) == NR_LATENCIES
+
+
+cdef class Segment:
+    """A formatted segment mapped at `buf`, for as long as this object lives."""
+
+    cdef layout_t m
+    cdef Py_buffer view
+
+    def __cinit__(self, buf):
+        PyObject_GetBuffer(buf, &self.view, PyBUF_WRITABLE)
+        layout_attach(&self.m, <char *>self.view.buf)
+
+    def close(self):
+        """Let the mapping go."""
+        if self.view.buf != NULL:
+            PyBuffer_Release(&self.view)
+            self.view.buf = NULL
+
+    def __dealloc__(self):
+        self.close()
+
+
+def format_run(buf, plan, spec) -> None:
+    """Fill the zeroed segment in `buf` for a run: structures, limits, the device, the clock."""
+    format_segment(buf, plan.geometry, spec.device.kind == "zram")
+    cdef Segment s = Segment(buf)
+    cdef int64_t limit = plan.shape.resident_pages
+    use_tsc, factor = calibrate()
+    s.m.control.use_tsc = use_tsc
+    s.m.control.cycle_factor = factor
+    s.m.control.hz = spec.hz
+    s.m.control.tick_ns = 1_000_000_000 // spec.hz
+    s.m.control.memcg_version = spec.memcg.version
+    s.m.control.readahead_pages = spec.readahead_pages
+    s.m.control.charge_failure_ppm = spec.charge_failure_ppm
+    s.m.control.lockdep = spec.lockdep
+    s.m.control.cpus_working = spec.cpus
+    s.m.control.i_pages = protocol(spec.protocol).i_pages
+    s.m.devices[0].queue_depth = spec.device.queue_depth
+    s.m.devices[0].read_ns = spec.device.read_ns
+    s.m.devices[0].write_ns = spec.device.write_ns
+    s.m.memcgs[1].memory_limit = limit
+    if spec.memcg.swap_limit_pages is not None:
+        s.m.memcgs[1].swap_limit = spec.memcg.swap_limit_pages
+        s.m.memcgs[1].memsw_limit = limit + spec.memcg.swap_limit_pages
+    s.close()
+
+
+def set_stop(buf) -> None:
+    """Ask every CPU to leave after its present operation."""
+    cdef Segment s = Segment(buf)
+    store32(&s.m.control.stop, 1)
+    s.close()
+
+
+cdef uint64_t event_sum(layout_t *m, int event) noexcept:
+    cdef uint64_t total = 0
+    cdef uint32_t cpu
+    for cpu in range(<uint32_t>m.geo.cpus):
+        total += load64_relaxed(&percpu_of(m, cpu).events[event])
+    return total
+
+
+def progress(buf) -> dict:
+    """How far a living run is: operations, swap-ins and tick sleeps so far, operations by CPU."""
+    cdef Segment s = Segment(buf)
+    cdef uint32_t cpu
+    by_cpu = [load64_relaxed(&percpu_of(&s.m, cpu).events[EV_OPERATIONS]) for cpu in range(<uint32_t>s.m.geo.cpus)]
+    told = {"operations": sum(by_cpu), "swap_ins": event_sum(&s.m, EV_SWAP_INS),
+            "tick_sleeps": event_sum(&s.m, EV_TICK_SLEEPS), "operations_by_cpu": by_cpu}
+    s.close()
+    return told
+
+
+cdef dict histogram_told(layout_t *m, int latency):
+    """Sum over the CPUs: bounds in ns and counts of the buckets that are not empty."""
+    cdef uint32_t cpu, b
+    cdef uint64_t n, total = 0, sum_ns = 0, max_ns = 0
+    cdef histogram_t *h
+    lower, upper, counts = [], [], []
+    for b in range(NR_BUCKETS):
+        n = 0
+        for cpu in range(<uint32_t>m.geo.cpus):
+            n += percpu_of(m, cpu).latencies[latency].counts[b]
+        if n:
+            lower.append(bucket_lower(b))
+            upper.append(bucket_lower(b + 1))
+            counts.append(n)
+    for cpu in range(<uint32_t>m.geo.cpus):
+        h = &percpu_of(m, cpu).latencies[latency]
+        total += h.total
+        sum_ns += h.sum_ns
+        max_ns = max(max_ns, h.max_ns)
+    return {"lower_ns": lower, "upper_ns": upper, "counts": counts, "total": total, "sum_ns": sum_ns, "max_ns": max_ns}
+
+
+cdef dict wait_told(layout_t *m, int cause):
+    cdef uint32_t cpu
+    cdef uint64_t count = 0, total_ns = 0, max_ns = 0
+    for cpu in range(<uint32_t>m.geo.cpus):
+        count += percpu_of(m, cpu).waits[cause].count
+        total_ns += percpu_of(m, cpu).waits[cause].total_ns
+        max_ns = max(max_ns, percpu_of(m, cpu).waits[cause].max_ns)
+    return {"count": count, "total_ns": total_ns, "max_ns": max_ns}
+
+
+def figures(buf, plan) -> dict:
+    """All that the working CPUs have counted: events, waits by cause, latency histograms. Best read at rest.
+
+    The disk's CPU waits for requests: its waits are not those of any operation, and are left out.
+    """
+    cdef Segment s = Segment(buf)
+    cdef int i
+    if plan.workers > plan.shape.cpus:
+        for i in range(NR_WAITS):
+            percpu_of(&s.m, plan.workers - 1).waits[i].count = 0
+            percpu_of(&s.m, plan.workers - 1).waits[i].total_ns = 0
+            percpu_of(&s.m, plan.workers - 1).waits[i].max_ns = 0
+    told = {
+        "events": {name: event_sum(&s.m, i) for i, name in enumerate(EVENTS)},
+        "waits": {name: wait_told(&s.m, i) for i, name in enumerate(WAITS)},
+        "histograms": {name: histogram_told(&s.m, i) for i, name in enumerate(LATENCIES)},
+        "operations": event_sum(&s.m, EV_OPERATIONS),
+        "swap_ins": event_sum(&s.m, EV_SWAP_INS),
+    }
+    s.close()
+    return told

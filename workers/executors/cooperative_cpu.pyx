@@ -1,0 +1,127 @@
+"""The seam in virtual time: each primitive publishes its step, waits to be chosen, and then takes effect alone."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.atomic cimport load32, load64, store32, store64
+from shm.layout cimport percpu_of
+from shm.lock cimport CLASS_CLUSTER, CLASS_PTL, lock_t
+from shm.trace cimport TRACE_TICK_SLEEP
+from shm.vmstat cimport (
+    EV_TICK_SLEEPS, WAIT_CLUSTER_LOCK, WAIT_OTHER_LOCK, WAIT_PAGE_TABLE_LOCK, WAIT_TICK_SLEEP,
+)
+from workers.cpu cimport (
+    ADDS, STEP_ACQUIRE, STEP_ATOMIC, STEP_BUSY, STEP_PARK, STEP_RELEASE, STEP_TICK, STEP_TRY, WRITES, Cpu, account,
+    count, might_sleep, sleeping_lock, sleeping_unlock, trace,
+)
+from workers.executors.execution cimport Execution
+from workers.lockdep cimport lockdep_acquire
+
+cdef uint64_t NEVER = <uint64_t>-1
+
+
+cdef class CooperativeCpu(Cpu):
+    """Task number `id` of `execution`. Outside of a running execution only now() means anything."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.cooperative = True
+        self.at_unlock = NULL
+        self.judge = NULL
+
+    cdef void acquire(self, lock_t *l) noexcept nogil:
+        """Context: on this CPU's stack. A wait counts when some decision found the lock held."""
+        cdef uint64_t since = self.execution.clock_ns
+        self.my.generation += 1
+        self.execution.point(STEP_ACQUIRE, l, WRITES, NEVER)
+        store64(&l.word, (self.my.generation << 8) | (self.id + 1))
+        if not self.execution.tasks[self.id].waited:
+            return
+        if l.cls == CLASS_CLUSTER:
+            account(self, WAIT_CLUSTER_LOCK, since)
+        elif l.cls == CLASS_PTL:
+            account(self, WAIT_PAGE_TABLE_LOCK, since)
+        else:
+            account(self, WAIT_OTHER_LOCK, since)
+
+    cdef void lock(self, lock_t *l) noexcept nogil:
+        if self.debug_locks:
+            sleeping_lock(self, l.cls, False)
+        self.acquire(l)
+
+    cdef void lock_nested(self, lock_t *l) noexcept nogil:
+        if self.debug_locks:
+            lockdep_acquire(self.lockdep, &self.held, l.cls, True, False)
+        self.acquire(l)
+
+    cdef bint trylock(self, lock_t *l) noexcept nogil:
+        """Always enabled: it may fail, and that is an outcome to explore."""
+        self.my.generation += 1
+        self.execution.point(STEP_TRY, l, WRITES, NEVER)
+        if load64(&l.word) != 0:
+            return False
+        store64(&l.word, (self.my.generation << 8) | (self.id + 1))
+        if self.debug_locks:
+            sleeping_lock(self, l.cls, True)
+        return True
+
+    cdef void unlock(self, lock_t *l) noexcept nogil:
+        """Wakes nobody: who waits for the word is enabled by its being 0."""
+        if self.debug_locks:
+            sleeping_unlock(self, l.cls)
+        self.execution.point(STEP_RELEASE, l, WRITES, NEVER)
+        store64(&l.word, 0)
+
+    cdef bint sleep(self, uint64_t due_ns, int cause) noexcept nogil:
+        """Until a token comes (taken, True) or until `due_ns` (False)."""
+        cdef uint64_t since = self.execution.clock_ns
+        cdef uint32_t tokens
+        might_sleep(self)
+        self.execution.tasks[self.id].cause = cause
+        self.execution.point(STEP_PARK, &self.my.wake_tokens, WRITES, due_ns)
+        tokens = load32(&self.my.wake_tokens)
+        if tokens:
+            store32(&self.my.wake_tokens, tokens - 1)
+        account(self, cause, since)
+        return tokens != 0
+
+    cdef void park(self, int cause) noexcept nogil:
+        self.sleep(NEVER, cause)
+
+    cdef bint park_timeout(self, uint64_t ns, int cause) noexcept nogil:
+        return self.sleep(self.execution.clock_ns + ns, cause)
+
+    cdef void wake(self, uint32_t cpu) noexcept nogil:
+        cdef uint32_t *tokens = &percpu_of(&self.m, cpu).wake_tokens
+        self.execution.point(STEP_ATOMIC, tokens, ADDS, NEVER)
+        store32(tokens, load32(tokens) + 1)
+
+    cdef void tick_sleep(self) noexcept nogil:
+        """schedule_timeout_uninterruptible(1): the timer never fires early and rounds up, so 1 to 2 ticks pass."""
+        cdef uint64_t since = self.execution.clock_ns, tick = self.m.control.tick_ns
+        might_sleep(self)
+        count(self, EV_TICK_SLEEPS)
+        self.execution.point(STEP_TICK, NULL, 0, (since // tick + 2) * tick)
+        account(self, WAIT_TICK_SLEEP, since)
+        trace(self, TRACE_TICK_SLEEP, 0, 0, 0)
+
+    cdef void busy(self, uint64_t ns) noexcept nogil:
+        """The clock is everybody's: while one CPU is busy, no other one does anything."""
+        if ns == 0:
+            return
+        self.execution.point(STEP_BUSY, NULL, 0, NEVER)
+        self.execution.clock_ns += ns
+
+    cdef uint64_t now(self) noexcept nogil:
+        return self.execution.clock_ns
+
+    cdef void step(self, int kind, void *obj, int access) noexcept nogil:
+        self.execution.point(kind, obj, access, NEVER)
+
+    cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:
+        """Context: that cluster's lock held, its last step taken. No scheduling point."""
+        if self.at_unlock != NULL and not self.at_unlock(self.judge, self, device, cluster):
+            self.execution.break_off()
+
+    cdef void forget(self) noexcept nogil:
+        """Between executions: nothing of the last one is left in this object."""
+        self.memalloc = False
+        self.held.depth = 0

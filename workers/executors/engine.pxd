@@ -1,0 +1,49 @@
+"""Exploration: the same few operations again and again from the same state, each time in another interleaving.
+
+An `Engine` owns a private segment, its CPUs and one pristine copy. A schedule is: copy back, run every body to its end
+under the scheduler, look whether the state that is left is legal. Schedules run in batches without the GIL.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+from shm.layout cimport layout_t
+from workers.cpu cimport Cpu
+from workers.executors.cooperative_cpu cimport CooperativeCpu
+from workers.executors.execution cimport Execution
+from workers.schedulers.schedule cimport Schedule
+
+cdef class Body:
+    """What a CPU does in one schedule. Runs on a stack of its own, without the GIL."""
+    cdef void run(self, Cpu cpu) noexcept nogil
+
+cdef class Judge:
+    """Whether a state is legal. Asked at rest, and at every unlock of a cluster when `every_unlock`."""
+    cdef bint every_unlock
+    cdef bint at_rest(self, layout_t *m) noexcept nogil
+    cdef bint under_lock(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
+
+cdef struct seat_t:  # a task's work; borrowed from the lists of the engine
+    void *body
+    void *cpu
+    void *execution
+
+cdef class Engine:
+    cdef object buf  # the segment: writable, page aligned, private
+    cdef Py_buffer view
+    cdef bint viewed
+    cdef layout_t m
+    cdef readonly Execution execution
+    cdef readonly list cpus
+    cdef list bodies
+    cdef readonly Judge judge
+    cdef seat_t *seats
+    cdef char *pristine  # control, then each CPU's block up to its statistics and its gauges, then the resettable part
+    cdef uint64_t clock_ns  # virtual time at which every schedule begins
+    cdef readonly uint64_t hash  # over all schedules
+    cdef readonly uint64_t steps
+    cdef bint last_legal
+
+    cdef void capture(self) except *
+    cdef void seat(self, list bodies) except *
+    cdef void reset(self) noexcept nogil
+    cdef void play(self, uint64_t number, bint by_chance) noexcept nogil
+    cdef bint legal(self) noexcept nogil
+    cdef uint64_t batch(self, uint64_t first, uint64_t nr) noexcept nogil

@@ -1,0 +1,279 @@
+"""One execution: its pending steps, its virtual clock, its choices, its end."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+
+from shm.atomic cimport load32, load64
+from shm.lock cimport lock_t
+from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_START, STEP_TICK
+from workers.executors.stacks cimport (
+    STACK_BYTES, STACKS_BACKEND, coro_stack, stack_entry, stack_free, stack_make, stack_start, stack_switch,
+)
+from workers.schedulers.schedule cimport REFUSED, Schedule
+
+from workers.lockdep import NAMES as LOCK_NAMES
+
+cdef enum:
+    FIRST_CHOICES = 4096
+
+cdef uint64_t NEVER = <uint64_t>-1
+
+KINDS = ("start", "atomic", "acquire", "trylock", "release", "park", "tick", "busy", "end")
+CAUSES = (
+    "a cluster lock", "a folio lock", "a tick", "the device", "reclaim", "an mmap_lock", "a page table lock", "an event",
+)
+VERDICTS = ("running", "completed", "deadlock", "no progress", "diverged", "broken")
+
+
+cdef class Execution:
+    """Tasks are added once; each execution begins, starts its tasks, and runs. All of one thread."""
+
+    def __cinit__(self):
+        self.tasks = <task_t *>calloc(MAX_TASKS, sizeof(task_t))
+        self.trace = <step_t *>calloc(TRACE_STEPS, sizeof(step_t))
+        self.choices = <uint8_t *>realloc(NULL, FIRST_CHOICES)
+        self.choice_room = FIRST_CHOICES
+        self.current = -1
+        if self.tasks == NULL or self.trace == NULL or self.choices == NULL:
+            raise MemoryError("no memory for an execution")
+
+    def __dealloc__(self):
+        cdef int i
+        if self.tasks != NULL:
+            for i in range(self.nr_tasks):
+                stack_free(&self.tasks[i].stack)
+        free(self.tasks)
+        free(self.trace)
+        free(self.choices)
+
+    cdef void place(self, char *base, uint64_t size) noexcept:
+        """Objects are told apart by their offsets from `base`: addresses differ from run to run."""
+        self.base = base
+        self.size = size
+
+    cdef int add_task(self, uint32_t *tokens) except -1:
+        """One more CPU; its number. `tokens` counts its wake-ups."""
+        if self.nr_tasks == MAX_TASKS:
+            raise ValueError(f"an execution has {MAX_TASKS} CPUs at most")
+        if stack_make(&self.tasks[self.nr_tasks].stack, STACK_BYTES) != 0:
+            raise MemoryError(f"no memory for the stack of cpu {self.nr_tasks}")
+        self.tasks[self.nr_tasks].tokens = tokens
+        self.nr_tasks += 1
+        return self.nr_tasks - 1
+
+    cdef void use(self, Schedule schedule, uint64_t step_limit) except *:
+        """Ask `schedule` from now on, and give an execution up after `step_limit` steps."""
+        self.schedule = schedule
+        self.oracle = <void *>schedule
+        self.step_limit = step_limit
+
+    cdef void begin(self, uint64_t number, uint64_t clock_ns) noexcept nogil:
+        """Execution `number` at virtual time `clock_ns`, with no task started. What ran before is forgotten."""
+        cdef int i, drawn
+        self.clock_ns = clock_ns
+        self.verdict = RUNNING
+        self.current = -1
+        self.steps = 0
+        self.hash = <uint64_t>0xCBF29CE484222325
+        self.nr_choices = 0
+        self.chance = 0
+        (<Schedule>self.oracle).new_execution(number)
+        for i in range(CHANCE_BYTES):
+            drawn = (<Schedule>self.oracle).next_choice(256)
+            if drawn == REFUSED:
+                self.verdict = DIVERGED
+                drawn = 0
+            self.keep_choice(<uint8_t>drawn)
+            self.chance = self.chance << 8 | <uint64_t>drawn
+        for i in range(self.nr_tasks):
+            self.tasks[i].kind = STEP_END
+
+    cdef void start(self, int task, stack_entry entry, void *arg) noexcept nogil:
+        """`entry(arg)` is what that task does; it calls end_task() last and never returns."""
+        cdef task_t *t = &self.tasks[task]
+        t.kind = STEP_START
+        t.obj = NULL
+        t.access = 0
+        t.due_ns = NEVER
+        t.waited = False
+        stack_start(&t.stack, entry, arg)
+
+    cdef int run(self) noexcept nogil:
+        """Run to the end; the verdict. Context: no task runs; the caller's stack."""
+        cdef int chosen = self.choose()
+        if chosen >= 0:
+            self.current = chosen
+            stack_switch(&self.home, &self.tasks[chosen].stack)
+        self.current = -1
+        return self.verdict
+
+    cdef void point(self, int kind, void *obj, int access, uint64_t due_ns) noexcept nogil:
+        """Publish the running CPU's next step; returns when it is chosen. Context: on that CPU's stack.
+
+        Outside of an execution there is nobody else: the step takes effect at once.
+        """
+        cdef int here = self.current, chosen
+        cdef task_t *t = &self.tasks[here]
+        if here < 0:
+            return
+        t.kind = kind
+        t.obj = obj
+        t.access = access
+        t.due_ns = due_ns
+        t.waited = False
+        chosen = self.choose()
+        if chosen == here:
+            return
+        self.current = chosen
+        stack_switch(&t.stack, &self.home if chosen < 0 else &self.tasks[chosen].stack)
+
+    cdef void end_task(self) noexcept nogil:
+        """The running CPU has done its work. Never returns."""
+        self.point(STEP_END, NULL, 0, NEVER)
+
+    cdef void break_off(self) noexcept nogil:
+        """The running CPU has seen a law broken: what follows means nothing. Never returns."""
+        self.verdict = BROKEN
+        self.point(STEP_END, NULL, 0, NEVER)
+
+    cdef int find_enabled(self, uint8_t *enabled) noexcept nogil:
+        """Fill `enabled` with the tasks that can go on; how many. Jumps the clock when only timers are left."""
+        cdef int i, nr = 0, kind
+        cdef task_t *t
+        cdef uint64_t earliest
+        while True:
+            earliest = NEVER
+            for i in range(self.nr_tasks):
+                t = &self.tasks[i]
+                kind = t.kind
+                if kind == STEP_END:
+                    continue
+                if ((kind == STEP_ACQUIRE and load64(&(<lock_t *>t.obj).word) != 0)
+                        or (kind == STEP_PARK and load32(t.tokens) == 0 and t.due_ns > self.clock_ns)
+                        or (kind == STEP_TICK and t.due_ns > self.clock_ns)):
+                    t.waited = True
+                    if t.due_ns < earliest:
+                        earliest = t.due_ns
+                    continue
+                enabled[nr] = <uint8_t>i
+                nr += 1
+            if nr > 0 or earliest == NEVER:
+                return nr
+            self.clock_ns = earliest
+
+    cdef int choose(self) noexcept nogil:
+        """The task that goes on, -1 when the execution is over: then the verdict stands."""
+        cdef uint8_t enabled[MAX_TASKS]
+        cdef int i, nr, chosen
+        if self.verdict != RUNNING:
+            return -1
+        nr = self.find_enabled(enabled)
+        if nr == 0:
+            self.verdict = COMPLETED
+            for i in range(self.nr_tasks):
+                if self.tasks[i].kind != STEP_END:
+                    self.verdict = DEADLOCK
+            return -1
+        if self.steps >= self.step_limit:
+            self.verdict = NO_PROGRESS
+            return -1
+        chosen = enabled[0] if nr == 1 else self.ask(enabled, nr)
+        if chosen >= 0:
+            self.note(chosen, nr)
+        return chosen
+
+    cdef int ask(self, uint8_t *enabled, int nr) noexcept nogil:
+        cdef int chosen = (<Schedule>self.oracle).next_cpu(enabled, nr, self.current)
+        if chosen == REFUSED:
+            self.verdict = DIVERGED
+            return -1
+        self.keep_choice(<uint8_t>chosen)
+        return chosen
+
+    cdef void note(self, int task, int nr) noexcept nogil:
+        """That task's pending step happens now: trace, hash, clock."""
+        cdef task_t *t = &self.tasks[task]
+        cdef uint64_t offset = <uint64_t>(<char *>t.obj - self.base)
+        cdef step_t *s
+        if offset >= self.size:
+            offset = 0
+        if self.steps < TRACE_STEPS:
+            s = &self.trace[self.steps]
+            s.at_ns = self.clock_ns
+            s.object = <uint32_t>offset
+            s.cpu = <uint8_t>task
+            s.kind = <uint8_t>t.kind
+            s.access = <uint8_t>t.access
+            s.enabled = <uint8_t>nr
+        self.hash = (self.hash ^ (offset << 24 | t.kind << 16 | t.access << 8 | task)) * <uint64_t>0x100000001B3
+        self.hash ^= self.hash >> 29
+        self.steps += 1
+        self.clock_ns += STEP_NS
+
+    cdef void keep_choice(self, uint8_t choice) noexcept nogil:
+        """Append to the recording. Without memory it stays too short, and a replay says that it ends early."""
+        cdef uint8_t *more
+        if self.nr_choices == self.choice_room:
+            more = <uint8_t *>realloc(self.choices, self.choice_room * 2)
+            if more == NULL:
+                return
+            self.choices = more
+            self.choice_room *= 2
+        self.choices[self.nr_choices] = choice
+        self.nr_choices += 1
+
+    def recording(self) -> str:
+        """The choices of the last execution as hex: what the replay scheduler takes."""
+        return (<bytes>self.choices[:self.nr_choices]).hex()
+
+    def recording_bytes(self) -> int:
+        """How many choices the last execution has recorded."""
+        return self.nr_choices
+
+    def verdict_text(self) -> str:
+        """How the last execution ended."""
+        if self.verdict == DIVERGED:
+            return f"diverged at step {self.steps}: {self.schedule.refusal()}"
+        return VERDICTS[self.verdict]
+
+    def trace_bytes(self) -> bytes:
+        """The steps of the last execution, 16 bytes each (step_t): equal executions have equal ones."""
+        cdef uint64_t kept = min(self.steps, <uint64_t>TRACE_STEPS)
+        return (<bytes>(<char *>self.trace)[:kept * sizeof(step_t)])
+
+    def trace_told(self, last: int | None = None) -> list[str]:
+        """The steps of the last execution, or its `last` ones, as lines: step, ns, CPU, what, object."""
+        cdef uint64_t kept = min(self.steps, <uint64_t>TRACE_STEPS), i
+        lines = []
+        for i in range(max(0, kept - last) if last is not None else 0, kept):
+            step = self.trace[i]
+            where = f" +{step.object:#x}" if step.object else ""
+            lines.append(f"{i} {step.at_ns} cpu{step.cpu} {KINDS[step.kind]}{where}")
+        return lines
+
+    def waiting_told(self) -> str:
+        """The wait-for graph: each CPU that has not ended, what it waits for, and who holds that."""
+        cdef int i
+        told = []
+        for i in range(self.nr_tasks):
+            if self.tasks[i].kind != STEP_END:
+                told.append(f"cpu {i} {self.pending_told(i)}")
+        return "; ".join(told)
+
+    cdef str pending_told(self, int task):
+        cdef task_t *t = &self.tasks[task]
+        cdef uint64_t offset = <uint64_t>(<char *>t.obj - self.base)
+        cdef uint64_t word
+        if t.kind == STEP_ACQUIRE:
+            word = load64(&(<lock_t *>t.obj).word)
+            holder = f"held by cpu {(word & 0xFF) - 1}" if word else "free"
+            return f"waits for lock {LOCK_NAMES[(<lock_t *>t.obj).cls]} at +{offset:#x}, {holder}"
+        if t.kind == STEP_PARK:
+            return f"is parked for {CAUSES[t.cause]}, and nobody wakes it"
+        if t.kind == STEP_TICK:
+            return "sleeps one tick"
+        return f"is at step {KINDS[t.kind]}"
+
+
+def backend() -> str:
+    """How stacks are switched: x86-64 or setjmp."""
+    return STACKS_BACKEND.decode()

@@ -1,0 +1,27 @@
+from typing import TypedDict
+
+PROGRAMS: dict[str, str]
+STEP_LIMIT: int
+
+class Played(TypedDict):
+    verdict: str
+    legal: bool
+    played: int
+    steps: int
+    hash: int
+    recording: str
+    trace: bytes
+    lines: list[str]
+    waiting: str
+    refusal: str
+    last_steps: int
+
+def play(
+    program: str,
+    *,
+    cpus: int = 3,
+    seed: int = 1,
+    first: int = 0,
+    schedules: int = 1000,
+    replay: str | None = None,
+) -> Played: ...

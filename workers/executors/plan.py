@@ -1,0 +1,53 @@
+"""How large a segment a run needs: the geometry that follows from its spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shm.geometry import Geometry
+from shm.layout import size_of
+from workers.spec import RunSpec
+from workers.workloads.catalogue import Shape, shape_of
+
+FOLIOS_PER_CPU = 64  # beyond the limit: what a CPU may hold isolated, locked, or under writeback
+TRACE_RECORDS = 4096
+TRACE_RECORDS_COOPERATIVE = 64  # reset with every schedule
+DISK_CPUS = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """geometry: counts; size: bytes of the whole segment; workers: processes, the disk's CPU last if there is one."""
+
+    geometry: Geometry
+    size: int
+    workers: int
+    shape: Shape
+
+
+def plan(spec: RunSpec) -> Plan:
+    """The plan of a run. Errors: GeometryError, TraceError, ValueError for what no segment can hold."""
+    shape = shape_of(spec)
+    real = spec.executor == "processes"
+    workers = spec.cpus + (DISK_CPUS if spec.device.kind == "disk" else 0)
+    slack = workers * (FOLIOS_PER_CPU if real else 4)
+    folios = (spec.folios or shape.resident_pages + slack) + 1
+    cluster = spec.cluster_slots or (512 if real else 16)
+    slots = spec.slots or max(2 * shape.pages * shape.mms, 4 * cluster * spec.cpus if real else 2 * cluster)
+    slots = -(-slots // cluster) * cluster
+    geometry = Geometry(
+        cpus=workers,
+        devices=1,
+        slots=slots,
+        cluster_slots=cluster,
+        tables=slots // cluster,
+        blocks=slots,
+        folios=folios,
+        mms=shape.mms,
+        pages=shape.pages,
+        memcgs=1,
+        payload_bytes=spec.payload_bytes,
+        trace_records=TRACE_RECORDS if real else TRACE_RECORDS_COOPERATIVE,
+        lock_kind=1 if spec.lock == "sem" else 0,
+    )
+    return Plan(geometry, size_of(geometry), workers, shape)

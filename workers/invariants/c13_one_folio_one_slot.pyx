@@ -1,0 +1,43 @@
+"""C13. Two slots with one folio, or two folios for one slot, and somebody reads what another one wrote."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.folio cimport folio_t
+from shm.layout cimport cluster_of, layout_t
+from shm.swap_table cimport swp_tb_is_folio, swp_tb_to_pfn
+from shm.swp_entry cimport swp_entry
+from shm.vmstat cimport WARN_ADD_CACHED, WARN_DEL_FOREIGN
+from workers.invariants.law cimport (
+    ClusterLaw, cached_at, finding_t, first_of, last_of, tell, tell_warnings, words_of,
+)
+
+from workers.invariants.law import TABLE_UNDER_CLUSTER_LOCK
+
+
+cdef class OneFolioOneSlot(ClusterLaw):
+    """A folio in the table lies at the slot that its folio->swap names, and nobody puts or removes another one's."""
+
+    def __cinit__(self):
+        self.id = "C13"
+        self.points = ("C",)
+        self.cluster_protocols = TABLE_UNDER_CLUSTER_LOCK
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        ClusterLaw.at_rest(self, m, out)
+        tell_warnings(m, WARN_ADD_CACHED, b"CPU %lu put a folio where another one was: entry 0x%lx (0x%lx, 0x%lx)", out)
+        tell_warnings(m, WARN_DEL_FOREIGN, b"CPU %lu removed a folio not its own: entry 0x%lx (0x%lx, 0x%lx)", out)
+
+    cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
+        cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster))
+        cdef uint64_t i, first = first_of(m, cluster)
+        cdef folio_t *folio
+        if words == NULL:
+            return
+        for i in range(first, last_of(m, cluster)):
+            if not swp_tb_is_folio(words[i - first]):
+                continue
+            folio = cached_at(m, words[i - first])
+            if folio == NULL:
+                tell(out, b"device %lu slot %lu: no folio has PFN %lu", device, i, words[i - first] >> 2, 0)
+            elif folio.swap != swp_entry(device, i):
+                tell(out, b"device %lu slot %lu: folio %lu lies there, its folio->swap is 0x%lx", device, i,
+                     swp_tb_to_pfn(words[i - first]), folio.swap)

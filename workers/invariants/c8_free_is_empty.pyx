@@ -1,0 +1,39 @@
+"""C8. What a free leaves in the table is found by the next owner of the slot: a stale shadow, or somebody's folio."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from shm.layout cimport cluster_of, layout_t
+from shm.swap_table cimport SWP_TB_NULL, swp_tb_bad
+from shm.vmstat cimport WARN_FREE_IN_USE
+from workers.invariants.law cimport (
+    ClusterLaw, finding_t, first_of, last_of, map_of, tell, tell_warnings, words_of,
+)
+
+from workers.invariants.law import TABLE_UNDER_CLUSTER_LOCK
+
+
+cdef class FreeIsEmpty(ClusterLaw):
+    """The table word of a free slot is null, that of a bad one bad, and no slot is freed while it is in use."""
+
+    def __cinit__(self):
+        self.id = "C8"
+        self.points = ("C",)
+        self.cluster_protocols = TABLE_UNDER_CLUSTER_LOCK
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        ClusterLaw.at_rest(self, m, out)
+        tell_warnings(m, WARN_FREE_IN_USE, b"CPU %lu freed a slot in use: entry 0x%lx (0x%lx, 0x%lx)", out)
+
+    cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
+        cdef uint8_t *swap_map = map_of(m, device)
+        cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster))
+        cdef uint64_t i, first = first_of(m, cluster)
+        cdef bint bad
+        if words == NULL:
+            return
+        for i in range(first, first + m.geo.cluster_slots):
+            bad = i == 0 or i >= m.geo.slots
+            if bad != (words[i - first] == swp_tb_bad()):
+                tell(out, b"device %lu slot %lu: the table word is 0x%lx, bad slots are 0 and those from %lu on",
+                     device, i, words[i - first], m.geo.slots)
+            elif not bad and swap_map[i] == 0 and words[i - first] != SWP_TB_NULL:
+                tell(out, b"device %lu slot %lu is free, its table word 0x%lx", device, i, words[i - first], 0)

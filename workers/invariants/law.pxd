@@ -1,0 +1,93 @@
+"""What a law is, and how it looks at memory.
+
+`at_rest` looks at a whole segment whose CPUs are parked outside any operation, `on_cluster` at one cluster just before
+its lock is released. Looks are bounded: an index that memory holds is checked before it is followed, for what a law
+looks at may be broken.
+"""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from shm.cluster cimport swap_cluster_info
+from shm.folio cimport folio_t
+from shm.layout cimport cluster_of, layout_t, table_of
+from shm.swap_table cimport SWP_TB_NULL, swp_tb_is_folio, swp_tb_to_pfn
+from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
+
+cdef enum:
+    FINDING_BYTES = 240
+
+cdef struct finding_t:
+    uint64_t count  # how often the law did not hold
+    char text[FINDING_BYTES]  # the first time: what was seen, and where
+
+cdef extern from * nogil:
+    """
+    #ifndef SWAPRACE_LAW_H
+    #define SWAPRACE_LAW_H
+    #include <stdint.h>
+    #include <stdio.h>
+    /* Counts a breach; the first one keeps its words. All four values are 64 bits wide; a format may use fewer. */
+    static inline void sr_tell(uint64_t *count, char *text, unsigned long bytes, const char *format, uint64_t a,
+                               uint64_t b, uint64_t c, uint64_t d) {
+        if ((*count)++ == 0)
+            snprintf(text, bytes, format, a, b, c, d);
+    }
+    #define SR_TELL(out, format, a, b, c, d) \
+        sr_tell(&(out)->count, (out)->text, sizeof((out)->text), format, a, b, c, d)
+    #endif
+    """
+    void tell "SR_TELL"(
+        finding_t *out, const char *format, uint64_t a, uint64_t b, uint64_t c, uint64_t d
+    ) noexcept
+
+cdef class Law:
+    cdef readonly str id
+    cdef readonly tuple points
+    cdef readonly tuple protocols
+    cdef readonly tuple cluster_protocols
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil
+    cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil
+
+cdef class ClusterLaw(Law):
+    pass
+
+cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil
+cdef uint8_t *free_folios(layout_t *m) noexcept nogil
+cdef bint all_exited(layout_t *m) noexcept nogil
+
+# the slots of a cluster: from first_of up to last_of, offsets within the device; what lies beyond the end is left out
+cdef inline uint64_t first_of(layout_t *m, uint64_t cluster) noexcept nogil:
+    return cluster * m.geo.cluster_slots
+
+cdef inline uint64_t last_of(layout_t *m, uint64_t cluster) noexcept nogil:
+    cdef uint64_t last = (cluster + 1) * m.geo.cluster_slots
+    return last if last < m.geo.slots else m.geo.slots
+
+cdef inline uint64_t bad_slots(layout_t *m, uint64_t cluster) noexcept nogil:
+    """The header slot, and what lies beyond the end of the device."""
+    return (1 if cluster == 0 else 0) + m.geo.cluster_slots - (last_of(m, cluster) - first_of(m, cluster))
+
+cdef inline uint64_t *words_of(layout_t *m, swap_cluster_info *ci) noexcept nogil:
+    """The swap table of a cluster; NULL where it has none that lies in the segment."""
+    return table_of(m, ci.table) if 0 < ci.table <= m.geo.tables else NULL
+
+cdef inline uint64_t word_at(layout_t *m, uint32_t device, uint64_t offset) noexcept nogil:
+    """The table word of a slot that exists; null where its cluster has no table."""
+    cdef uint64_t *words = words_of(m, cluster_of(m, device, offset // m.geo.cluster_slots))
+    return words[offset % m.geo.cluster_slots] if words != NULL else SWP_TB_NULL
+
+cdef inline uint8_t *map_of(layout_t *m, uint32_t device) noexcept nogil:
+    return &m.swap_map[device * m.geo.slots]
+
+cdef inline bint entry_exists(layout_t *m, swp_entry_t entry) noexcept nogil:
+    """Whether an entry names a slot of this segment."""
+    return entry != 0 and swp_type(entry) < m.geo.devices and swp_offset(entry) < m.geo.slots
+
+cdef inline uint64_t slot_of(layout_t *m, swp_entry_t entry) noexcept nogil:
+    """Where an entry that exists lies in the arrays over all devices."""
+    return swp_type(entry) * m.geo.slots + swp_offset(entry)
+
+cdef inline folio_t *cached_at(layout_t *m, uint64_t word) noexcept nogil:
+    """The folio that a table word names; NULL when it names none of this segment."""
+    if not swp_tb_is_folio(word) or not 0 < word >> 2 < m.geo.folios:
+        return NULL
+    return &m.folios[swp_tb_to_pfn(word)]

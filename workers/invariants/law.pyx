@@ -1,0 +1,83 @@
+"""The base of all laws, and what several of them look at."""
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc
+
+from shm.layout cimport layout_t, percpu_of
+from shm.mm cimport MM_UNUSED
+from shm.percpu cimport percpu_t
+from shm.vmstat cimport warn_t
+
+from workers.catalogue import PROTOCOLS
+
+ALL = tuple(PROTOCOLS)
+TABLE_UNDER_CLUSTER_LOCK = ("unsynchronized", "swap_cache")  # has_cache changes its words under i_pages instead
+
+
+cdef class Law:
+    """Abstract. A law sets its `id`, the `points` where it is looked at, the `protocols` that must keep it at rest,
+    and `cluster_protocols`, those that must keep it whenever a cluster lock is released."""
+
+    def __cinit__(self):
+        self.protocols = ALL
+        self.cluster_protocols = ()
+
+    @property
+    def sentence(self) -> str:
+        """What must hold: the docstring of the law."""
+        return " ".join(type(self).__doc__.split())
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        pass
+
+    cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
+        pass
+
+
+cdef class ClusterLaw(Law):
+    """Abstract. A law of one cluster: at rest it is looked at in every cluster of every device."""
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        cdef uint32_t device
+        cdef uint64_t cluster
+        for device in range(<uint32_t>m.geo.devices):
+            for cluster in range(m.clusters_per_device):
+                self.on_cluster(m, device, cluster, out)
+
+
+cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil:
+    """A step of the run warned: `format` takes the CPU and the three words that the first such step kept."""
+    cdef uint32_t cpu
+    cdef warn_t *w
+    for cpu in range(<uint32_t>m.geo.cpus):
+        w = &percpu_of(m, cpu).warnings[warning]
+        if w.count != 0:
+            tell(out, format, cpu, w.a, w.b, w.c)
+            out.count += w.count - 1
+
+
+cdef uint8_t *free_folios(layout_t *m) noexcept nogil:
+    """How often each folio lies on a free stack (2: twice or more, and the walk of that stack ended there).
+
+    To be freed by the caller; NULL without memory.
+    """
+    cdef uint8_t *times = <uint8_t *>calloc(m.geo.folios, 1)
+    cdef uint32_t cpu
+    cdef uint64_t pfn
+    if times == NULL:
+        return NULL
+    for cpu in range(<uint32_t>m.geo.cpus):
+        pfn = <uint32_t>percpu_of(m, cpu).free_head  # the tag against ABA stands above it
+        while 0 < pfn < m.geo.folios:
+            times[pfn] += 1
+            if times[pfn] == 2:
+                break
+            pfn = m.folios[pfn].next_free
+    return times
+
+
+cdef bint all_exited(layout_t *m) noexcept nogil:
+    cdef uint64_t i
+    for i in range(m.geo.mms):
+        if m.mms[i].state != MM_UNUSED:
+            return False
+    return True

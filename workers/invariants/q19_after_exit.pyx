@@ -1,0 +1,58 @@
+"""Q19. When the last process has gone, all it had comes back. The swap cache may keep folios nobody maps any more."""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+
+from shm.folio cimport PG_SWAPCACHE
+from shm.layout cimport layout_t, ptes_of
+from shm.mm cimport MM_UNUSED
+from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD
+from workers.invariants.law cimport Law, all_exited, finding_t, free_folios, tell
+
+
+cdef void look_at_slots(layout_t *m, int64_t cached, finding_t *out) noexcept nogil:
+    cdef uint64_t i
+    for i in range(m.geo.slots * m.geo.devices):
+        if m.swap_map[i] & ~SWAP_HAS_CACHE and m.swap_map[i] != SWAP_MAP_BAD:
+            tell(out, b"all mms have exited, device %lu slot %lu has byte 0x%lx", i // m.geo.slots, i % m.geo.slots,
+                 m.swap_map[i], 0)
+    for i in range(m.geo.memcgs + 1):
+        if m.memcgs[i].memory > cached or m.memcgs[i].memsw > cached or m.memcgs[i].swap > cached:
+            tell(out, b"all mms have exited, memcg %lu has memory %ld, memsw %ld, swap %ld", i,
+                 <uint64_t>m.memcgs[i].memory, <uint64_t>m.memcgs[i].memsw, <uint64_t>m.memcgs[i].swap)
+
+
+cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
+    cdef uint8_t *times_free = free_folios(m)
+    cdef int64_t cached = 0
+    cdef uint64_t i
+    if times_free == NULL:
+        tell(out, b"not looked at: no memory for %lu counts", m.geo.folios, 0, 0, 0)
+        return
+    for i in range(1, m.geo.folios):
+        if m.folios[i].flags & PG_SWAPCACHE:
+            cached += 1
+        elif not times_free[i]:
+            tell(out, b"all mms have exited, folio %lu is not free, its refcount %lu", i,
+                 <uint32_t>m.folios[i].refcount, 0, 0)
+    free(times_free)
+    look_at_slots(m, cached, out)
+
+
+cdef class AfterExit(Law):
+    """An mm that has exited has no PTE; when all have, no slot has a count, and no folio and no memcg charge is left
+    but those of the swap cache."""
+
+    def __cinit__(self):
+        self.id = "Q19"
+        self.points = ("Q",)
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        cdef uint32_t mm
+        cdef uint64_t page
+        for mm in range(<uint32_t>m.geo.mms):
+            if m.mms[mm].state == MM_UNUSED:
+                for page in range(m.geo.pages):
+                    if ptes_of(m, mm)[page] != 0:
+                        tell(out, b"mm %lu has exited, page %lu has PTE 0x%lx", mm, page, ptes_of(m, mm)[page], 0)
+        if all_exited(m):
+            look_at_memory(m, out)

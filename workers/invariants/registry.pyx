@@ -1,0 +1,182 @@
+"""The table of the laws, and the checker that a run or a cooperative schedule asks."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.layout cimport layout_t
+from shm.snapshot cimport Snapshot
+from workers.invariants.law cimport Law, finding_t
+
+from shm.snapshot import Snapshot as open_snapshot
+from workers.invariants.c1_used_slots import UsedSlots
+from workers.invariants.c2_count_bounds import CountBounds
+from workers.invariants.c3_map_byte import MapByte
+from workers.invariants.c4_cache_mirror import CacheMirror
+from workers.invariants.c5_cached_is_pinned import CachedIsPinned
+from workers.invariants.c8_free_is_empty import FreeIsEmpty
+from workers.invariants.c13_one_folio_one_slot import OneFolioOneSlot
+from workers.invariants.c15_cluster_lists import ClusterLists
+from workers.invariants.f1_cached_flag import CachedFlag
+from workers.invariants.f2_cache_holds_reference import CacheHoldsReference
+from workers.invariants.l2_waiters_wake import WaitersWake
+from workers.invariants.l3_claims_end import ClaimsEnd
+from workers.invariants.l8_lock_order import LockOrder
+from workers.invariants.law import ALL
+from workers.invariants.p1_swap_pte import SwapPte
+from workers.invariants.q1_reference_count import ReferenceCount
+from workers.invariants.q2_inuse_pages import InusePages
+from workers.invariants.q5_cached_pages import CachedPages
+from workers.invariants.q7_folio_references import FolioReferences
+from workers.invariants.q9_nothing_held import NothingHeld
+from workers.invariants.q11_cgroup_id import CgroupId
+from workers.invariants.q12_swap_charge import SwapCharge
+from workers.invariants.q13_memory_charge import MemoryCharge
+from workers.invariants.q15_content import Content
+from workers.invariants.q18_after_swapoff import AfterSwapoff
+from workers.invariants.q19_after_exit import AfterExit
+from workers.invariants.t5_cgroup_record import CgroupRecord
+
+LAWS = {
+    law.id: law
+    for law in (
+        UsedSlots(), CountBounds(), MapByte(), CacheMirror(), CachedIsPinned(), FreeIsEmpty(), OneFolioOneSlot(),
+        ClusterLists(), CachedFlag(), CacheHoldsReference(), SwapPte(), ReferenceCount(), InusePages(), CachedPages(),
+        FolioReferences(), NothingHeld(), CgroupId(), SwapCharge(), MemoryCharge(), Content(), AfterSwapoff(),
+        AfterExit(), WaitersWake(), ClaimsEnd(), LockOrder(), CgroupRecord(),
+    )
+}
+
+
+cdef class Link:
+    """One law in a chain. A chain, not an array: compiled code may call through it without the GIL."""
+
+    cdef bint at_rest(self, layout_t *m) noexcept nogil:
+        cdef uint64_t before = self.finding.count
+        cdef bint found
+        self.law.at_rest(m, &self.finding)
+        found = self.finding.count != before
+        if not self.last and self.next.at_rest(m):
+            return True
+        return found
+
+    cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
+        cdef uint64_t before = self.finding.count
+        cdef bint found
+        self.law.on_cluster(m, device, cluster, &self.finding)
+        found = self.finding.count != before
+        if not self.last and self.next.on_cluster(m, device, cluster):
+            return True
+        return found
+
+
+cdef Link chain(list laws):
+    """The links of `laws`, in their order; None for an empty list."""
+    cdef Link head = None, link
+    for law in reversed(laws):
+        link = Link.__new__(Link)
+        link.law = law
+        link.next = head
+        link.last = head is None
+        head = link
+    return head
+
+
+cdef list told(Link head):
+    cdef list findings = []
+    cdef Link link = head
+    while link is not None:
+        if link.finding.count:
+            findings.append({
+                "law": link.law.id,
+                "sentence": link.law.sentence,
+                "detail": link.finding.text.decode("utf-8", "replace"),
+                "count": link.finding.count,
+            })
+        link = link.next
+    return findings
+
+
+cdef void forget(Link head):
+    cdef Link link = head
+    while link is not None:
+        link.finding.count = 0
+        link.finding.text[0] = 0
+        link = link.next
+
+
+cdef class Checker:
+    """The laws of one protocol, without the GIL: `check_cluster` under a cluster lock, `check_rest` at rest.
+
+    Each returns whether it has found anything this time. Findings add up until `reset`, with the words of the first.
+    """
+
+    def __init__(self, protocol: str) -> None:
+        known(protocol)
+        laws = list(LAWS.values())
+        self.protocol = protocol
+        self.rest = chain([law for law in laws if protocol in law.protocols])
+        self.cluster = chain([law for law in laws if protocol in law.cluster_protocols])
+        self.any_rest = self.rest is not None
+        self.any_cluster = self.cluster is not None
+
+    cdef bint check_rest(self, layout_t *m) noexcept nogil:
+        return self.any_rest and self.rest.at_rest(m)
+
+    cdef bint check_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
+        return self.any_cluster and self.cluster.on_cluster(m, device, cluster)
+
+    def look_at_rest(self, Snapshot snapshot) -> bool:
+        """`check_rest` of a segment at rest; whether a law is broken."""
+        cdef bint found
+        with nogil:
+            found = self.check_rest(&snapshot.m)
+        return found
+
+    def look_on_cluster(self, Snapshot snapshot, uint32_t device, uint64_t cluster) -> bool:
+        """`check_cluster` of one cluster; whether a law is broken. IndexError: there is no such cluster."""
+        cdef bint found
+        if device >= snapshot.m.geo.devices or cluster >= snapshot.m.clusters_per_device:
+            raise IndexError(f"device {device} cluster {cluster}: the segment has {snapshot.m.geo.devices} devices of"
+                             f" {snapshot.m.clusters_per_device} clusters")
+        with nogil:
+            found = self.check_cluster(&snapshot.m, device, cluster)
+        return found
+
+    def findings(self) -> list[dict]:
+        """Laws found broken since the last reset, one dict each: law, sentence, detail of the first breach, count."""
+        merged = {}
+        for finding in told(self.cluster) + told(self.rest):
+            if finding["law"] in merged:
+                merged[finding["law"]]["count"] += finding["count"]
+            else:
+                merged[finding["law"]] = finding
+        return [merged[law] for law in LAWS if law in merged]
+
+    def reset(self) -> None:
+        """Forget all findings."""
+        forget(self.cluster)
+        forget(self.rest)
+
+
+def known(protocol: str) -> str:
+    """`protocol`, if the catalogue has it; ValueError otherwise."""
+    if protocol not in ALL:
+        raise ValueError(f"no laws for protocol {protocol!r}: the catalogue has {', '.join(ALL)}")
+    return protocol
+
+
+def laws_for(protocol: str, *, under_cluster_lock: bool = False) -> list[str]:
+    """Ids of the laws that `protocol` must keep at rest, or under every cluster lock. ValueError: unknown."""
+    known(protocol)
+    return [
+        law.id for law in LAWS.values() if protocol in (law.cluster_protocols if under_cluster_lock else law.protocols)
+    ]
+
+
+def check_at_rest(buf, protocol: str) -> list[dict]:
+    """Look at a formatted segment at rest with all laws of `protocol`; the findings as of `Checker.findings`.
+
+    `buf` gives the buffer protocol, read-only or not. ValueError: unknown protocol; SegmentError: not a segment.
+    """
+    checker = Checker(protocol)
+    with open_snapshot(buf) as snapshot:
+        checker.look_at_rest(snapshot)
+    return checker.findings()

@@ -1,0 +1,207 @@
+"""A zram keeps the caller busy and is done when the call returns; a disk has a CPU of its own that completes requests.
+
+The completion of a read sets the folio uptodate and unlocks it; that of a write ends writeback. Whoever waits sleeps on
+the folio. Only as many requests as the queue is deep are served at once; the others begin when one of those ends.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from shm.atomic cimport add32, add_i64, load32, store32
+from shm.folio cimport PG_DIRTY, PG_RECLAIM, PG_UPTODATE, PG_WRITEBACK
+from shm.layout cimport block_of, payload_of
+from shm.swapfile cimport device_t, io_request
+from shm.swp_entry cimport swp_entry_t, swp_type
+from shm.vmstat cimport EV_PSWPIN, EV_PSWPOUT, EV_WRITE_ERRORS, WAIT_DEVICE
+from workers.cpu cimport READS, WRITES, Cpu, account, count, point
+from workers.mm.errno cimport EIO
+from workers.mm.filemap cimport (
+    folio_end_writeback, folio_lock_from_io, folio_lock_to_io, folio_unlock, wake_event,
+)
+from workers.mm.memcontrol cimport slot_of
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_get, folio_of, folio_put, folio_set, stack_pop,
+)
+from workers.mm.swapfile cimport synchronous_io
+
+cdef enum:
+    DEVICE_IDLE_NS = 5000000  # how long a device CPU sleeps before it looks whether all others have left
+
+
+cdef uint32_t block_for_write(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """The block of a slot, allocated at its first write; 0 when the store is full. Context: slot pinned by its folio."""
+    cdef uint32_t *handle = &cpu.m.handles[slot_of(cpu, entry)]
+    cdef uint32_t device = swp_type(entry), block = load32(handle)
+    if block == 0:
+        block = stack_pop(cpu, &cpu.m.devices[device].free_blocks, &cpu.m.block_next[device * (cpu.m.geo.blocks + 1)])
+        store32(handle, block)
+    return block
+
+
+cdef bint store_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Copy a folio to its slot's block; False when the store is full. Context: folio locked or under writeback."""
+    cdef uint32_t block = block_for_write(cpu, entry)
+    if block == 0:
+        return False
+    point(cpu, &cpu.m.handles[slot_of(cpu, entry)], WRITES)
+    memcpy(block_of(&cpu.m, swp_type(entry), block), payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes)
+    return True
+
+
+cdef void load_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Copy a slot's block to a folio; a slot that the driver has dropped reads as zeroes, as a zram's does.
+
+    Context: folio locked.
+    """
+    cdef uint32_t block
+    point(cpu, &cpu.m.handles[slot_of(cpu, entry)], READS)
+    block = load32(&cpu.m.handles[slot_of(cpu, entry)])
+    if block:
+        memcpy(payload_of(&cpu.m, pfn), block_of(&cpu.m, swp_type(entry), block), cpu.m.geo.payload_bytes)
+    else:
+        memset(payload_of(&cpu.m, pfn), 0, cpu.m.geo.payload_bytes)
+
+
+cdef void submit(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept nogil:
+    """Queue a request; its deadline is when a place in the queue is free, and the latency after that.
+
+    Context: folio locked or under writeback; takes device lock.
+    """
+    cdef device_t *dev = &cpu.m.devices[swp_type(entry)]
+    cdef io_request *ring = &cpu.m.requests[swp_type(entry) * cpu.m.geo.folios]
+    cdef io_request *req
+    cdef uint64_t start = cpu.now()
+    cdef bint sleeping
+    folio_get(cpu, pfn)
+    cpu.lock(&dev.lock)
+    if dev.in_flight >= dev.queue_depth:
+        req = &ring[(dev.tail - dev.queue_depth) % dev.capacity]
+        start = req.deadline_ns if req.deadline_ns > start else start
+    req = &ring[dev.tail % dev.capacity]
+    req.deadline_ns = start + (dev.write_ns if write else dev.read_ns)
+    req.entry = entry
+    req.pfn = pfn
+    req.write = write
+    dev.tail += 1
+    dev.in_flight += 1
+    sleeping = dev.sleeping
+    dev.sleeping = 0
+    cpu.unlock(&dev.lock)
+    if sleeping:
+        cpu.wake(<uint32_t>cpu.m.geo.cpus - 1)
+
+
+cdef int swap_writeout(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Write a folio to its slot, and unlock it. 0 or -EIO (the store is full: the folio is dirty again).
+
+    Context: folio locked, clean flag cleared by us, in the swap cache; the folio lock is given up.
+    """
+    cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+    cdef uint64_t since = cpu.now()
+    cdef bint stored
+    count(cpu, EV_PSWPOUT)
+    if not synchronous_io(cpu, entry):
+        folio_set(folio_of(cpu, pfn), PG_WRITEBACK)
+        add_i64(&cpu.m.control.nr_writeback, 1)
+        submit(cpu, pfn, entry, True)
+        folio_unlock(cpu, pfn)
+        return 0
+    cpu.busy(cpu.m.devices[swp_type(entry)].write_ns)
+    stored = store_block(cpu, pfn, entry)
+    account(cpu, WAIT_DEVICE, since)
+    if not stored:
+        count(cpu, EV_WRITE_ERRORS)
+        folio_set(folio_of(cpu, pfn), PG_DIRTY)
+    folio_unlock(cpu, pfn)
+    return 0 if stored else EIO
+
+
+cdef void swap_read_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Read a folio from its slot. A synchronous device has it uptodate and unlocked at return; else the completion will.
+
+    Context: folio locked by us and not uptodate; the folio lock is given up.
+    """
+    cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+    cdef uint64_t since = cpu.now()
+    count(cpu, EV_PSWPIN)
+    if not synchronous_io(cpu, entry):
+        folio_lock_to_io(cpu, pfn)
+        submit(cpu, pfn, entry, False)
+        return
+    cpu.busy(cpu.m.devices[swp_type(entry)].read_ns)
+    load_block(cpu, pfn, entry)
+    account(cpu, WAIT_DEVICE, since)
+    folio_set(folio_of(cpu, pfn), PG_UPTODATE)
+    folio_unlock(cpu, pfn)
+
+
+cdef void complete(Cpu cpu, io_request *req) noexcept nogil:
+    """End of a request (kernel: end_swap_bio_read, end_swap_bio_write). Context: device CPU, no lock held."""
+    cdef uint32_t pfn = req.pfn
+    if req.write:
+        if not store_block(cpu, pfn, req.entry):
+            count(cpu, EV_WRITE_ERRORS)
+            folio_set(folio_of(cpu, pfn), PG_DIRTY)
+        folio_clear(folio_of(cpu, pfn), PG_RECLAIM)
+        add_i64(&cpu.m.control.nr_writeback, -1)
+        folio_end_writeback(cpu, pfn)
+        wake_event(cpu, &cpu.m.control.nr_writeback)
+    else:
+        load_block(cpu, pfn, req.entry)
+        folio_lock_from_io(cpu, pfn)
+        folio_set(folio_of(cpu, pfn), PG_UPTODATE)
+        folio_unlock(cpu, pfn)
+    folio_put(cpu, pfn)
+
+
+cdef bint next_request(Cpu cpu, uint32_t device, io_request *out) noexcept nogil:
+    """Take the request with the earliest deadline among those in service. False: none. Context: device lock held."""
+    cdef device_t *dev = &cpu.m.devices[device]
+    cdef io_request *ring = &cpu.m.requests[device * cpu.m.geo.folios]
+    cdef uint32_t i, first = dev.head
+    if dev.head == dev.tail:
+        return False
+    for i in range(dev.head + 1, dev.tail):
+        if i - dev.head >= dev.queue_depth:
+            break
+        if ring[i % dev.capacity].deadline_ns < ring[first % dev.capacity].deadline_ns:
+            first = i
+    out[0] = ring[first % dev.capacity]
+    while first != dev.head:
+        ring[first % dev.capacity] = ring[(first - 1) % dev.capacity]
+        first -= 1
+    dev.head += 1
+    return True
+
+
+cdef void serve_device(Cpu cpu, uint32_t device) noexcept nogil:
+    """What the CPU of a disk does until all working CPUs have left and no request is under way.
+
+    Context: no lock held; sleeps.
+    """
+    cdef device_t *dev = &cpu.m.devices[device]
+    cdef io_request req
+    cdef uint64_t now
+    while True:
+        cpu.lock(&dev.lock)
+        if next_request(cpu, device, &req):
+            cpu.unlock(&dev.lock)
+            now = cpu.now()
+            while req.deadline_ns > now:  # a wake-up for an arrival may come early
+                cpu.park_timeout(req.deadline_ns - now, WAIT_DEVICE)
+                now = cpu.now()
+            complete(cpu, &req)
+            cpu.lock(&dev.lock)
+            dev.in_flight -= 1
+            cpu.unlock(&dev.lock)
+            continue
+        if load32(&cpu.m.control.cpus_working) == 0:
+            cpu.unlock(&dev.lock)
+            return
+        dev.sleeping = 1
+        cpu.unlock(&dev.lock)
+        cpu.park_timeout(DEVICE_IDLE_NS, WAIT_DEVICE)
+
+
+cdef void worker_leaves(Cpu cpu) noexcept nogil:
+    """Context: no lock held; after its last operation. The device's CPU goes after the last one."""
+    add32(&cpu.m.control.cpus_working, <uint32_t>-1)

@@ -1,0 +1,27 @@
+"""Which PTEs map a folio, and how they lose it (kernel: mm/rmap.c)."""
+from libc.stdint cimport uint32_t, uint64_t
+from shm.lock cimport lock_t
+from shm.layout cimport ptes_of, ptl_of
+from workers.cpu cimport READS, Cpu, point
+from shm.atomic cimport load64, store64
+
+cdef void folio_add_anon_rmap(Cpu cpu, uint32_t pfn, bint exclusive) noexcept nogil
+cdef void folio_remove_rmap(Cpu cpu, uint32_t pfn) noexcept nogil
+cdef bint try_to_unmap(Cpu cpu, uint32_t pfn) noexcept nogil
+cdef uint32_t folio_referenced(Cpu cpu, uint32_t pfn) noexcept nogil
+cdef bint mmget_not_zero(Cpu cpu, uint32_t mm) noexcept nogil
+cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil
+
+cdef inline uint64_t *pte_of(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
+    return &ptes_of(&cpu.m, mm)[page]
+
+cdef inline uint64_t ptep_get(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
+    """A look without the page-table lock, to be verified under it. Context: mm_users held."""
+    point(cpu, pte_of(cpu, mm, page), READS)
+    return load64(pte_of(cpu, mm, page))
+
+cdef inline void pte_lock(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
+    cpu.lock(ptl_of(&cpu.m, mm, page))
+
+cdef inline void pte_unlock(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
+    cpu.unlock(ptl_of(&cpu.m, mm, page))

@@ -1,0 +1,6 @@
+"""Allocation of slots from clusters (kernel: mm/swapfile.c, cluster_alloc_swap_entry, 6.15 to 7.0)."""
+from libc.stdint cimport uint32_t, uint64_t
+from shm.swp_entry cimport swp_entry_t
+from workers.cpu cimport Cpu
+
+cdef swp_entry_t swap_alloc_entry(Cpu cpu, swp_entry_t *cache_only) noexcept nogil

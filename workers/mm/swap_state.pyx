@@ -1,0 +1,95 @@
+"""Who may put a folio in, and under which lock, is the protocol's to say; what it means then is the same for all."""
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+
+from shm.atomic cimport add_i32, load64, store64
+from shm.folio cimport PG_SWAPCACHE, folio_t
+from shm.swap_map cimport SWAP_MAP_BAD, swap_count
+from shm.swap_table cimport (
+    pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_is_folio, swp_tb_to_pfn,
+)
+from shm.swp_entry cimport swp_entry_t
+from shm.trace cimport TRACE_ADD_FOLIO, TRACE_DEL_FOLIO
+from shm.vmstat cimport NR_SWAPCACHE, WARN_ADD_CACHED, WARN_DEL_FOREIGN, WARN_TABLE_STUCK
+from workers.cpu cimport READS, WRITES, Cpu, gauge, point, trace, warn
+from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
+from workers.mm.swapfile cimport swap_cluster_lock, swap_cluster_unlock, swap_map_get, swap_word
+
+cdef enum:
+    LOOKUPS_COOPERATIVE = 1000  # a frozen folio is let go within a few steps; more is a word that points at nothing
+    LOOKUPS_REAL = 1 << 22
+
+
+cdef uint32_t swap_cache_get_folio(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """The folio that caches the slot, with a reference; PFN_NONE when none does.
+
+    The table may be freed and another cluster's meanwhile, and the folio another slot's: whoever uses the result locks
+    it and asks folio_matches_swap_entry. Context: the device is pinned; no lock needed.
+    """
+    cdef uint64_t *word
+    cdef uint64_t seen
+    cdef uint32_t tries = 0
+    while True:
+        word = swap_word(cpu, entry)
+        if word == NULL:
+            return 0
+        point(cpu, word, READS)
+        seen = load64(word)
+        if not swp_tb_is_folio(seen):
+            return 0
+        if folio_try_get(cpu, swp_tb_to_pfn(seen)):
+            if swap_word(cpu, entry) == word and load64(word) == seen:
+                return swp_tb_to_pfn(seen)
+            folio_put(cpu, swp_tb_to_pfn(seen))
+        tries += 1
+        if tries > (LOOKUPS_COOPERATIVE if cpu.cooperative else LOOKUPS_REAL):
+            warn(cpu, WARN_TABLE_STUCK, entry, swp_tb_to_pfn(seen), seen)
+            return 0
+        cpu.busy(20)
+
+
+cdef bint folio_matches_swap_entry(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Whether the folio is in the swap cache for that very slot. Context: folio locked."""
+    return folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) and load64(&folio_of(cpu, pfn).swap) == entry
+
+
+cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *word) noexcept nogil:
+    """The word names the folio, the folio the slot, and the cache holds a reference.
+
+    Context: folio locked; the lock that guards the word held.
+    """
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    if swp_tb_is_folio(load64(word)):
+        warn(cpu, WARN_ADD_CACHED, entry, pfn, load64(word))
+    add_i32(&folio.refcount, 1)
+    folio_set(folio, PG_SWAPCACHE)
+    store64(&folio.swap, entry)
+    point(cpu, word, WRITES)
+    swap_table_set(word, 0, pfn_to_swp_tb(pfn))
+    gauge(cpu, NR_SWAPCACHE, 1)
+    trace(cpu, TRACE_ADD_FOLIO, entry, pfn, 0)
+
+
+cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *word, uint64_t shadow) noexcept nogil:
+    """The word keeps the shadow (0: nothing). The cache's reference stays for the caller to drop.
+
+    Context: folio locked; the lock that guards the word held.
+    """
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    if word == NULL or load64(word) != pfn_to_swp_tb(pfn):
+        warn(cpu, WARN_DEL_FOREIGN, entry, pfn, 0 if word == NULL else load64(word))
+    if word != NULL:
+        point(cpu, word, WRITES)
+        swap_table_set(word, 0, shadow_to_swp_tb(shadow))
+    store64(&folio.swap, 0)
+    folio_clear(folio, PG_SWAPCACHE)
+    gauge(cpu, NR_SWAPCACHE, -1)
+    trace(cpu, TRACE_DEL_FOLIO, entry, pfn, 0)
+
+
+cdef bint swap_entry_swapped(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Whether somebody refers to the slot, so that reading it makes sense. Context: takes the cluster lock."""
+    cdef uint8_t seen
+    swap_cluster_lock(cpu, entry)
+    seen = swap_count(swap_map_get(cpu, entry))
+    swap_cluster_unlock(cpu, entry)
+    return seen != 0 and seen != SWAP_MAP_BAD

@@ -1,0 +1,58 @@
+"""Slots, their references, their clusters, their device (kernel: mm/swapfile.c, 6.12 to 7.0)."""
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from shm.atomic cimport load32, load8, load_i64
+from shm.cluster cimport swap_cluster_info
+from shm.layout cimport cluster_of, table_of
+from shm.lock cimport lock_t
+from shm.swap_map cimport SWAP_HAS_CACHE, swap_count
+from shm.swapfile cimport SWAP_ADDRESS_SPACE_SHIFT, SWP_SYNCHRONOUS_IO, swap_info_struct
+from shm.swp_entry cimport swp_entry, swp_entry_t, swp_offset, swp_type
+from workers.cpu cimport READS, Cpu, point
+from workers.mm.memcontrol cimport slot_of
+
+cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void put_swap_device(Cpu cpu, uint32_t device) noexcept nogil
+cdef swap_cluster_info *swap_cluster_lock(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef int swap_duplicate(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void swap_entry_put_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint8_t usage) noexcept nogil
+cdef void swap_free(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void put_swap_folio(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
+
+cdef inline swap_info_struct *si_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    return &cpu.m.si[swp_type(entry)]
+
+cdef inline swap_cluster_info *ci_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    return cluster_of(&cpu.m, swp_type(entry), swp_offset(entry) // cpu.m.geo.cluster_slots)
+
+cdef inline uint32_t cluster_offset(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    return <uint32_t>(swp_offset(entry) % cpu.m.geo.cluster_slots)
+
+cdef inline lock_t *i_pages_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """The lock of the address_space that caches this slot, up to 6.17: one per 16384 slots."""
+    return &cpu.m.xa_locks[swp_type(entry) * cpu.m.xa_per_device + (swp_offset(entry) >> SWAP_ADDRESS_SPACE_SHIFT)]
+
+cdef inline uint64_t *swap_word(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """The slot's word in its cluster's swap table; NULL when the cluster has none.
+
+    Context: none to look, cluster lock (i_pages lock up to 6.17) to change.
+    """
+    cdef uint32_t table = load32(&ci_of(cpu, entry).table)
+    if table == 0:
+        return NULL
+    return &table_of(&cpu.m, table)[cluster_offset(cpu, entry)]
+
+cdef inline uint8_t swap_map_get(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Context: cluster lock, or a look that is verified later."""
+    point(cpu, &cpu.m.swap_map[slot_of(cpu, entry)], READS)
+    return load8(&cpu.m.swap_map[slot_of(cpu, entry)])
+
+cdef inline bint synchronous_io(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Context: the device is pinned."""
+    return (load32(&si_of(cpu, entry).flags) & SWP_SYNCHRONOUS_IO) != 0
+
+cdef inline bint vm_swap_full(Cpu cpu) noexcept nogil:
+    """Over half of all swap is used: cache-only slots are worth reclaiming. Context: none, a guess."""
+    return load_i64(&cpu.m.control.nr_swap_pages) * 2 < load_i64(&cpu.m.control.total_swap_pages)

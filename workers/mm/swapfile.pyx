@@ -1,0 +1,182 @@
+"""References of slots: who pins a device, who counts, who frees (kernel.md sections 2.2, 3.7, 3.8, 3.14)."""
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+
+from shm.atomic cimport add_i64, fence, load32, load64, load8, load_i64, store32, store8, store_i64
+from shm.cluster cimport CLUSTER_FLAG_NONFULL, swap_cluster_info
+from shm.layout cimport table_of
+from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_MAX, swap_count
+from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio
+from shm.swapfile cimport SWP_WRITEOK, swap_info_struct
+from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
+from shm.trace cimport TRACE_FREE_SLOT
+from shm.vmstat cimport WARN_COUNT_UNDERFLOW, WARN_FREE_IN_USE
+from workers.cpu cimport ADDS, READS, WRITES, Cpu, point, trace, warn
+from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
+from workers.mm.filemap cimport wake_event
+from workers.mm.memcontrol cimport mem_cgroup_uncharge_swap, slot_of
+from workers.mm.page_alloc cimport stack_push
+from workers.mm.swap_lists cimport free_cluster, move_cluster
+
+
+cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Pin the device so that swapoff waits; False when it goes, or the offset lies beyond it.
+
+    Does not look at the count: a slot may be pinned by its cache alone. Context: no lock needed.
+    """
+    cdef swap_info_struct *si = si_of(cpu, entry)
+    if swp_type(entry) >= cpu.m.geo.devices or swp_offset(entry) >= si.max:
+        return False
+    point(cpu, &si.dead, READS)
+    store_i64(&cpu.my.users[si.type], cpu.my.users[si.type] + 1)
+    fence()  # pairs with percpu_ref_kill: one of the two sees the other
+    if load32(&si.dead):
+        put_swap_device(cpu, si.type)
+        return False
+    return True
+
+
+cdef void put_swap_device(Cpu cpu, uint32_t device) noexcept nogil:
+    """Context: the device is pinned by us."""
+    cdef swap_info_struct *si = &cpu.m.si[device]
+    point(cpu, &si.dead, ADDS)
+    store_i64(&cpu.my.users[device], cpu.my.users[device] - 1)
+    fence()
+    if load32(&si.dead):
+        wake_event(cpu, &si.dead)
+
+
+cdef swap_cluster_info *swap_cluster_lock(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Context: the device is pinned; takes the cluster lock."""
+    cdef swap_cluster_info *ci = ci_of(cpu, entry)
+    cpu.lock(&ci.lock)
+    return ci
+
+
+cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Context: cluster lock held; the laws of a cluster hold here."""
+    if cpu.cooperative:
+        cpu.cluster_unlocked(swp_type(entry), swp_offset(entry) // cpu.m.geo.cluster_slots)
+    cpu.unlock(&ci_of(cpu, entry).lock)
+
+
+cdef int swap_duplicate_locked(Cpu cpu, swp_entry_t entry, uint8_t usage) noexcept nogil:
+    """One more reference (usage 1) or the cache bit (SWAP_HAS_CACHE). Context: cluster lock held.
+
+    0, -ENOENT (free or bad slot), -EEXIST (the bit is set already), -ENOMEM (the count is at its maximum).
+    """
+    cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
+    cdef uint8_t seen = load8(byte)
+    cdef uint8_t count = swap_count(seen)
+    if count == SWAP_MAP_BAD or seen == 0:
+        return ENOENT
+    if usage == SWAP_HAS_CACHE:
+        if seen & SWAP_HAS_CACHE:
+            return EEXIST
+        store8(byte, seen | SWAP_HAS_CACHE)
+        return 0
+    if count >= SWAP_MAP_MAX:
+        return ENOMEM
+    store8(byte, seen + 1)
+    return 0
+
+
+cdef int swap_duplicate(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """One more PTE refers to the slot (kernel: swap_duplicate_nr). Errors as swap_duplicate_locked.
+
+    Context: a reference or the locked cache folio pins the slot; takes the cluster lock.
+    """
+    cdef int err
+    swap_cluster_lock(cpu, entry)
+    err = swap_duplicate_locked(cpu, entry, 1)
+    swap_cluster_unlock(cpu, entry)
+    return err
+
+
+cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Claim the slot by its SWAP_HAS_CACHE bit (up to 6.19). 0, -EEXIST, -ENOENT. Context: takes the cluster lock."""
+    cdef int err
+    swap_cluster_lock(cpu, entry)
+    err = swap_duplicate_locked(cpu, entry, SWAP_HAS_CACHE)
+    swap_cluster_unlock(cpu, entry)
+    return err
+
+
+cdef void clear_shadow(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """A free slot keeps no word. Context: cluster lock held; takes the i_pages lock nested in it where that guards."""
+    cdef uint64_t *word = swap_word(cpu, entry)
+    if word == NULL or load64(word) == SWP_TB_NULL:
+        return
+    if swp_tb_is_folio(load64(word)):
+        warn(cpu, WARN_FREE_IN_USE, entry, load64(word) >> 2, load8(&cpu.m.swap_map[slot_of(cpu, entry)]))
+    if cpu.m.control.i_pages:
+        cpu.lock(i_pages_of(cpu, entry))
+        swap_table_set(word, 0, SWP_TB_NULL)
+        cpu.unlock(i_pages_of(cpu, entry))
+    else:
+        swap_table_set(word, 0, SWP_TB_NULL)
+
+
+cdef void swap_range_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Tell everybody who keeps something of the slot: driver, shadow, counters. Context: cluster lock held."""
+    cdef swap_info_struct *si = si_of(cpu, entry)
+    cdef uint32_t *handle = &cpu.m.handles[slot_of(cpu, entry)]
+    cdef uint32_t block = load32(handle)
+    if block and synchronous_io(cpu, entry):  # swap_slot_free_notify: a zram drops its copy
+        store32(handle, 0)
+        stack_push(cpu, &cpu.m.devices[si.type].free_blocks,
+                   &cpu.m.block_next[si.type * (cpu.m.geo.blocks + 1)], block)
+    clear_shadow(cpu, entry)
+    fence()  # pairs with the barrier at the end of try_to_unuse
+    add_i64(&cpu.m.control.nr_swap_pages, 1)
+    add_i64(&si.inuse_pages, -1)
+    trace(cpu, TRACE_FREE_SLOT, entry, 0, 0)
+
+
+cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
+    """The slot is free from here (kernel: swap_entries_free). Context: cluster lock held; takes si->lock."""
+    store8(&cpu.m.swap_map[slot_of(cpu, entry)], 0)
+    mem_cgroup_uncharge_swap(cpu, entry)
+    swap_range_free(cpu, entry)
+    ci.count -= 1
+    if ci.count == 0:
+        free_cluster(cpu, swp_type(entry), <uint32_t>(swp_offset(entry) // cpu.m.geo.cluster_slots))
+    elif ci.flags != CLUSTER_FLAG_NONFULL:
+        move_cluster(cpu, swp_type(entry), <uint32_t>(swp_offset(entry) // cpu.m.geo.cluster_slots),
+                     CLUSTER_FLAG_NONFULL)
+
+
+cdef void swap_entry_put_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint8_t usage) noexcept nogil:
+    """One reference less, or the cache bit cleared; a slot with nothing left is freed. Context: cluster lock held."""
+    cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
+    cdef uint8_t seen = load8(byte)
+    if usage == SWAP_HAS_CACHE:
+        if not seen & SWAP_HAS_CACHE:
+            warn(cpu, WARN_COUNT_UNDERFLOW, entry, seen, usage)
+            return
+        seen &= ~SWAP_HAS_CACHE
+    else:
+        if swap_count(seen) == 0 or swap_count(seen) == SWAP_MAP_BAD:
+            warn(cpu, WARN_COUNT_UNDERFLOW, entry, seen, usage)
+            return
+        seen -= 1
+    if seen:
+        store8(byte, seen)
+    else:
+        swap_entry_free_locked(cpu, ci, entry)
+
+
+cdef void swap_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """A PTE that referred to the slot does no more (kernel: swap_free_nr). Context: takes the cluster lock."""
+    cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
+    swap_entry_put_locked(cpu, ci, entry, 1)
+    swap_cluster_unlock(cpu, entry)
+
+
+cdef void put_swap_folio(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Clear SWAP_HAS_CACHE; frees a slot without references (up to 6.19, also swapcache_clear).
+
+    Context: the bit is ours; takes the cluster lock.
+    """
+    cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
+    swap_entry_put_locked(cpu, ci, entry, SWAP_HAS_CACHE)
+    swap_cluster_unlock(cpu, entry)

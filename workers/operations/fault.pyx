@@ -1,0 +1,218 @@
+"""One access of a program to one page: a hit, or a fault that is taken again until the page is there.
+
+The latency of a swap-in runs from the access that found a swap PTE to the access that succeeds: retries, refaults and
+sleeps included, as the program sees it.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.atomic cimport load64, store32, store64
+from shm.folio cimport PG_UPTODATE
+from shm.layout cimport expected_of, payload_of
+from shm.mm cimport (
+    PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
+)
+from shm.swp_entry cimport swp_type
+from shm.trace cimport TRACE_SWAP_IN
+from shm.vmstat cimport (
+    EV_FAULT_RETRY, EV_OPERATIONS, EV_PGFAULT, EV_PGMAJFAULT, EV_REFAULT_RACED, EV_SWAP_INS, EV_VM_FAULT_OOM,
+    EV_VM_FAULT_SIGBUS, LAT_COW, LAT_SWAP_IN, LAT_ZERO_FILL, WAIT_DEVICE, WAIT_FOLIO_LOCK, WARN_STALE_LOAD,
+)
+from workers.cpu cimport Cpu, count, record, trace, warn
+from workers.mm.content cimport STAMP_CPU_SHIFT, content_identity, content_intact, content_stamp, content_write
+from workers.mm.errno cimport EIO, ENOMEM
+from workers.mm.filemap cimport (
+    folio_lock, folio_trylock, folio_unlock, folio_wait_locked, mmap_read_lock, mmap_read_unlock,
+)
+from workers.mm.page_alloc cimport folio_of, folio_put, folio_test
+from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock
+from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
+from workers.mm.swapfile cimport get_swap_device, put_swap_device
+from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
+from workers.operations.readahead cimport readahead_hit, swapin_readahead
+from workers.protocols.base cimport (
+    SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, Protocol, vm_fault,
+)
+
+cdef enum:
+    FAULT_DONE = 0  # look again: the PTE is there, or has changed
+    FAULT_RETRY = 1  # mmap_lock was dropped to wait; take the fault again, and wait with it held then
+
+
+cdef void touch(Cpu cpu, uint32_t mm, uint32_t page, uint64_t pte, bint write) noexcept nogil:
+    """What the program does to the mapped page: see its last store, and store anew. Context: page-table lock held."""
+    cdef char *payload = payload_of(&cpu.m, pte_pfn(pte))
+    cdef uint64_t *expected = &expected_of(&cpu.m, mm)[page]
+    cdef uint64_t identity = page_identity(cpu, mm, page)
+    if content_identity(payload) != identity or content_stamp(payload) != expected[0] or not content_intact(
+            payload, cpu.m.geo.payload_bytes):
+        warn(cpu, WARN_STALE_LOAD, (<uint64_t>mm << 32) | page, content_stamp(payload), expected[0])
+    if not write:
+        if not pte & PTE_ACCESSED:
+            store64(pte_of(cpu, mm, page), pte | PTE_ACCESSED)
+        return
+    cpu.my.stamp += 1
+    expected[0] = (<uint64_t>(cpu.id + 1) << STAMP_CPU_SHIFT) | cpu.my.stamp
+    content_write(payload, cpu.m.geo.payload_bytes, identity, expected[0])
+    if pte & (PTE_ACCESSED | PTE_DIRTY) != (PTE_ACCESSED | PTE_DIRTY):
+        store64(pte_of(cpu, mm, page), pte | PTE_ACCESSED | PTE_DIRTY)
+
+
+cdef bint pte_unchanged(Cpu cpu, vm_fault *vmf) noexcept nogil:
+    """Lock the PTE and compare it with the one that faulted. Context: returns with the page-table lock held."""
+    pte_lock(cpu, vmf.mm, vmf.page)
+    return load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte
+
+
+cdef int swap_fault_oom(Cpu cpu, vm_fault *vmf) noexcept nogil:
+    """No folio came: out of memory, unless somebody else has brought the page. Context: device pinned, mmap_lock."""
+    cdef bint same = pte_unchanged(cpu, vmf)
+    pte_unlock(cpu, vmf.mm, vmf.page)
+    if not same:
+        return FAULT_DONE
+    count(cpu, EV_VM_FAULT_OOM)
+    return ENOMEM
+
+
+cdef int find_folio(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
+    """The folio of the slot, from the cache, by the protocol's own way, or through readahead. SWAPIN_*.
+
+    Context: device pinned, mmap_lock held; may sleep.
+    """
+    cdef int how
+    vmf.folio = swap_cache_get_folio(cpu, vmf.entry)
+    if vmf.folio:
+        readahead_hit(cpu, vmf.folio, vmf.entry)
+        return SWAPIN_FOLIO
+    how = p.swapin_folio(cpu, vmf)
+    if how == SWAPIN_READAHEAD:
+        vmf.folio = swapin_readahead(cpu, p, vmf.entry, vmf.memcg, &vmf.fresh)
+        how = SWAPIN_FOLIO if vmf.folio else SWAPIN_OOM
+    if vmf.fresh:
+        count(cpu, EV_PGMAJFAULT)
+    return how
+
+
+cdef bint lock_or_retry(Cpu cpu, vm_fault *vmf, bint first) noexcept nogil:
+    """Lock the folio. False: the first attempt drops mmap_lock and waits for an unlock (kernel: folio_lock_or_retry).
+
+    Context: mmap_lock held, dropped when False; sleeps. The wait counts for the device when it is our own read.
+    """
+    cdef int cause = WAIT_DEVICE if vmf.fresh else WAIT_FOLIO_LOCK
+    if folio_trylock(cpu, vmf.folio):
+        return True
+    if first:
+        mmap_read_unlock(cpu, vmf.mm)
+        folio_wait_locked(cpu, vmf.folio, cause)
+        return False
+    folio_lock(cpu, vmf.folio, cause)
+    return True
+
+
+cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
+    """Verify and map. Context: folio locked, unlocked here; takes page-table lock."""
+    cdef int result = FAULT_DONE
+    if not vmf.claimed and not folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
+        count(cpu, EV_REFAULT_RACED)
+        folio_unlock(cpu, vmf.folio)
+        return result
+    if pte_unchanged(cpu, vmf) and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
+        store32(&folio_of(cpu, vmf.folio).index, vmf.page)
+        store32(&folio_of(cpu, vmf.folio).anon_vma, cpu.m.mms[vmf.mm].anon_vma)
+        p.map_swapped_in(cpu, vmf)
+    elif load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte:
+        count(cpu, EV_VM_FAULT_SIGBUS)
+        result = EIO
+    else:
+        count(cpu, EV_REFAULT_RACED)
+        p.folio_free_swap(cpu, vmf.folio)
+    folio_unlock(cpu, vmf.folio)
+    pte_unlock(cpu, vmf.mm, vmf.page)
+    return result
+
+
+cdef int do_swap_page(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept nogil:
+    """A swap PTE was accessed. FAULT_*, -ENOMEM, -EIO. Context: mmap_lock held, dropped when FAULT_RETRY; sleeps."""
+    cdef int how, result
+    if not get_swap_device(cpu, vmf.entry):
+        return FAULT_DONE
+    how = find_folio(cpu, p, vmf)
+    if how == SWAPIN_FOLIO:
+        if not lock_or_retry(cpu, vmf, first):
+            count(cpu, EV_FAULT_RETRY)
+            result = FAULT_RETRY
+        else:
+            result = map_or_give_up(cpu, p, vmf)
+        folio_put(cpu, vmf.folio)
+    elif how == SWAPIN_OOM:
+        result = swap_fault_oom(cpu, vmf)
+    else:
+        result = FAULT_DONE
+    p.fault_done(cpu, vmf)
+    put_swap_device(cpu, swp_type(vmf.entry))
+    return result
+
+
+cdef int handle_fault(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept nogil:
+    """Context: mmap_lock held, dropped when FAULT_RETRY; sleeps."""
+    if pte_present(vmf.orig_pte):
+        return do_wp_page(cpu, p, vmf)
+    if is_swap_pte(vmf.orig_pte):
+        vmf.entry = pte_to_swp_entry(vmf.orig_pte)
+        return do_swap_page(cpu, p, vmf, first)
+    return do_anonymous_page(cpu, vmf)
+
+
+cdef inline int latency_of(uint64_t pte) noexcept nogil:
+    if pte_present(pte):
+        return LAT_COW
+    return LAT_SWAP_IN if is_swap_pte(pte) else LAT_ZERO_FILL
+
+
+cdef bint hit(Cpu cpu, uint32_t mm, uint32_t page, bint write, uint64_t *seen) noexcept nogil:
+    """Access the page if its PTE allows it. Context: takes page-table lock, as the hardware needs none."""
+    pte_lock(cpu, mm, page)
+    seen[0] = load64(pte_of(cpu, mm, page))
+    if pte_present(seen[0]) and (not write or seen[0] & PTE_WRITE):
+        touch(cpu, mm, page, seen[0], write)
+        pte_unlock(cpu, mm, page)
+        return True
+    pte_unlock(cpu, mm, page)
+    return False
+
+
+cdef int access_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, bint write) noexcept nogil:
+    """A load or a store of the program. 0, or -ENOMEM, -EIO when the fault could not be served.
+
+    Context: mm_users held, no lock; sleeps.
+    """
+    cdef vm_fault vmf
+    cdef uint64_t seen, since = 0
+    cdef int latency = -1, result
+    cdef bint first = True
+    count(cpu, EV_OPERATIONS)
+    while not hit(cpu, mm, page, write, &seen):
+        if latency < 0:
+            since = cpu.now()
+            latency = latency_of(seen)
+        vmf.mm = mm
+        vmf.page = page
+        vmf.memcg = cpu.m.mms[mm].memcg
+        vmf.write = write
+        vmf.orig_pte = seen
+        vmf.entry = 0
+        vmf.folio = 0
+        vmf.fresh = vmf.claimed = False
+        count(cpu, EV_PGFAULT)
+        mmap_read_lock(cpu, mm)
+        result = handle_fault(cpu, p, &vmf, first)
+        first = result != FAULT_RETRY
+        if result != FAULT_RETRY:
+            mmap_read_unlock(cpu, mm)
+        if result < 0:
+            return result
+    if latency == LAT_SWAP_IN:
+        count(cpu, EV_SWAP_INS)
+        trace(cpu, TRACE_SWAP_IN, vmf.entry, 0, 0)
+    if latency >= 0:
+        record(cpu, latency, since)
+    return 0

@@ -1,0 +1,187 @@
+"""An address space begins, is copied, loses pages, ends. Its last user tears it down, as in the kernel."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.atomic cimport add_i32, cas32, load64, store32, store64, store_i32
+from shm.folio cimport PG_ANON_EXCLUSIVE
+from shm.layout cimport expected_of, ptl_of
+from shm.mm cimport (
+    MM_EXITING, MM_FORKING, MM_LIVE, MM_UNUSED, MM_WORDS, PTES_PER_PTL, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte,
+    mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
+)
+from shm.vmstat cimport EV_EXITS, EV_FORKS, LAT_EXIT, LAT_FORK
+from workers.cpu cimport ADDS, WRITES, Cpu, count, point, record
+from workers.mm.errno cimport EAGAIN, ENOMEM
+from workers.mm.filemap cimport mmap_write_lock, mmap_write_unlock
+from workers.mm.page_alloc cimport folio_clear, folio_get, folio_of, folio_put
+from workers.mm.rmap cimport (
+    folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, pte_unlock,
+)
+from workers.mm.swapfile cimport swap_duplicate
+from workers.protocols.base cimport Protocol
+
+
+cdef void join_anon_vma(Cpu cpu, uint32_t mm, uint32_t anon_vma, bint member) noexcept nogil:
+    """Enter an mm among those that may map the anon_vma's pages, or take it out. Context: takes anon_vma lock."""
+    cdef anon_vma_t *av = &cpu.m.anon_vmas[anon_vma]
+    cpu.lock(&av.lock)
+    if member:
+        av.members[mm >> 6] |= <uint64_t>1 << (mm & 63)
+    else:
+        av.members[mm >> 6] &= ~(<uint64_t>1 << (mm & 63))
+    cpu.unlock(&av.lock)
+
+
+cdef bint claim_mm(Cpu cpu, uint32_t mm, uint32_t from_state, uint32_t to_state) noexcept nogil:
+    """Context: no lock; the state word decides who makes or ends an mm."""
+    point(cpu, &cpu.m.mms[mm].state, WRITES)
+    return cas32(&cpu.m.mms[mm].state, from_state, to_state)
+
+
+cdef bint own_anon_vma(Cpu cpu, uint32_t mm, uint32_t anon_vma) noexcept nogil:
+    """Be the first member of an anon_vma that has none. Context: takes anon_vma lock."""
+    cdef anon_vma_t *av = &cpu.m.anon_vmas[anon_vma]
+    cdef uint64_t members = 0
+    cdef int word
+    cpu.lock(&av.lock)
+    for word in range(MM_WORDS):
+        members |= av.members[word]
+    if members == 0:
+        av.members[mm >> 6] |= <uint64_t>1 << (mm & 63)
+    cpu.unlock(&av.lock)
+    return members == 0
+
+
+cdef int mm_init(Cpu cpu, uint32_t mm, uint32_t memcg) noexcept nogil:
+    """An empty address space with an anon_vma of its own. 0, or -EAGAIN when it is in use.
+
+    Context: no lock held; takes anon_vma locks. There are as many anon_vmas as mms, so one is free.
+    """
+    cdef mm_struct *s = &cpu.m.mms[mm]
+    cdef uint32_t anon_vma = mm
+    if not claim_mm(cpu, mm, MM_UNUSED, MM_FORKING):
+        return EAGAIN
+    while not own_anon_vma(cpu, mm, anon_vma):
+        anon_vma = (anon_vma + 1) % <uint32_t>cpu.m.geo.mms
+    store32(&s.anon_vma, anon_vma)
+    store32(&s.memcg, memcg)
+    store_i32(&s.mm_users, 1)
+    store32(&s.state, MM_LIVE)
+    return 0
+
+
+cdef int copy_pte(Cpu cpu, uint32_t parent, uint32_t child, uint32_t page) noexcept nogil:
+    """One PTE of a fork. 0 or -ENOMEM (the slot takes no further reference). Context: both page-table locks held."""
+    cdef uint64_t *src = pte_of(cpu, parent, page)
+    cdef uint64_t pte = load64(src)
+    if pte == 0:
+        return 0
+    if pte_present(pte):
+        folio_get(cpu, pte_pfn(pte))
+        folio_add_anon_rmap(cpu, pte_pfn(pte), False)
+        folio_clear(folio_of(cpu, pte_pfn(pte)), PG_ANON_EXCLUSIVE)
+        pte &= ~<uint64_t>PTE_WRITE
+    elif is_swap_pte(pte):
+        if swap_duplicate(cpu, pte_to_swp_entry(pte)) < 0:
+            return ENOMEM
+        mmlist_add(cpu, child)
+        pte &= ~<uint64_t>PTE_SWP_EXCLUSIVE
+    store64(src, pte)
+    store64(pte_of(cpu, child, page), pte)
+    expected_of(&cpu.m, child)[page] = expected_of(&cpu.m, parent)[page]
+    return 0
+
+
+cdef int copy_page_range(Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil:
+    """All PTEs, one page-table lock of each mm at a time. Context: parent's mmap_lock held for writing."""
+    cdef uint32_t first = 0, page, pages = <uint32_t>cpu.m.geo.pages, end
+    cdef int err = 0
+    while first < pages and err == 0:
+        end = first + PTES_PER_PTL if first + PTES_PER_PTL < pages else pages
+        pte_lock(cpu, parent, first)
+        cpu.lock_nested(ptl_of(&cpu.m, child, first))
+        for page in range(first, end):
+            err = copy_pte(cpu, parent, child, page)
+            if err < 0:
+                break
+        pte_unlock(cpu, child, first)
+        pte_unlock(cpu, parent, first)
+        first = end
+    return err
+
+
+cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept nogil:
+    """`child` becomes a copy of `parent` that shares all pages and slots. 0, -EAGAIN (child in use), -ENOMEM.
+
+    Context: mm_users of the parent held; takes its mmap_lock for writing: no fault of it runs meanwhile; sleeps.
+    """
+    cdef uint64_t since = cpu.now()
+    cdef int err
+    if not claim_mm(cpu, child, MM_UNUSED, MM_FORKING):
+        return EAGAIN
+    mmap_write_lock(cpu, parent)
+    store32(&cpu.m.mms[child].anon_vma, cpu.m.mms[parent].anon_vma)
+    store32(&cpu.m.mms[child].memcg, cpu.m.mms[parent].memcg)
+    join_anon_vma(cpu, child, cpu.m.mms[parent].anon_vma, True)
+    store_i32(&cpu.m.mms[child].mm_users, 1)
+    err = copy_page_range(cpu, parent, child)
+    mmap_write_unlock(cpu, parent)
+    store32(&cpu.m.mms[child].state, MM_LIVE)
+    if err < 0:
+        exit_mm(cpu, p, child)
+        return err
+    count(cpu, EV_FORKS)
+    record(cpu, LAT_FORK, since)
+    return 0
+
+
+cdef void zap_pte(Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nogil:
+    """Context: page-table lock held; takes cluster lock, lruvec lock."""
+    cdef uint64_t *ptep = pte_of(cpu, mm, page)
+    cdef uint64_t pte = load64(ptep)
+    if pte_present(pte):
+        store64(ptep, 0)
+        folio_remove_rmap(cpu, pte_pfn(pte))
+        folio_put(cpu, pte_pfn(pte))
+    elif is_swap_pte(pte):
+        p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, in the same section
+        store64(ptep, 0)
+    expected_of(&cpu.m, mm)[page] = 0
+
+
+cdef void zap_range(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """Drop pages [first, end): memory and slots go back. Context: mm_users held; takes page-table locks."""
+    cdef uint32_t page, stop
+    while first < end:
+        stop = (first // PTES_PER_PTL + 1) * PTES_PER_PTL
+        if stop > end:
+            stop = end
+        pte_lock(cpu, mm, first)
+        for page in range(first, stop):
+            zap_pte(cpu, p, mm, page)
+        pte_unlock(cpu, mm, first)
+        first = stop
+
+
+cdef void mmput(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
+    """Give a user back; the last one tears the address space down (kernel: exit_mmap). Context: no lock held; sleeps."""
+    cdef mm_struct *s = &cpu.m.mms[mm]
+    point(cpu, &s.mm_users, ADDS)
+    if add_i32(&s.mm_users, -1) != 0:
+        return
+    zap_range(cpu, p, mm, 0, <uint32_t>cpu.m.geo.pages)
+    join_anon_vma(cpu, mm, s.anon_vma, False)
+    cpu.lock(cpu.m.mmlist_lock)
+    store32(&s.on_mmlist, 0)
+    cpu.unlock(cpu.m.mmlist_lock)
+    count(cpu, EV_EXITS)
+    store32(&s.state, MM_UNUSED)
+
+
+cdef int exit_mm(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
+    """The process ends. 0, or -EAGAIN when it is not alive or ends already. Context: no lock held; sleeps."""
+    cdef uint64_t since = cpu.now()
+    if not claim_mm(cpu, mm, MM_LIVE, MM_EXITING):
+        return EAGAIN
+    mmput(cpu, p, mm)
+    record(cpu, LAT_EXIT, since)
+    return 0

@@ -1,0 +1,168 @@
+"""Folios leave memory: a slot, every PTE a swap entry, the write, out of the cache. Whatever is used on the way stays."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.atomic cimport load32, load_i32, load_i64
+from shm.folio cimport (
+    PG_ACTIVE, PG_DIRTY, PG_RECLAIM, PG_REFERENCED, PG_SWAPCACHE, PG_WRITEBACK, folio_t,
+)
+from shm.memcg cimport LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, mem_cgroup
+from shm.vmstat cimport EV_PGSCAN, EV_PGSTEAL, LAT_RECLAIM, WAIT_RECLAIM
+from workers.cpu cimport Cpu, account_less, count, record, waited
+from workers.mm.filemap cimport folio_trylock, folio_unlock, wait_event_tick
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_of, folio_put, folio_set, folio_test, folio_test_set, free_folio,
+)
+from workers.mm.page_io cimport swap_writeout
+from workers.mm.rmap cimport folio_referenced, try_to_unmap
+from workers.mm.swapfile cimport vm_swap_full
+from workers.mm.vmscan_lists cimport ISOLATE_BATCH, isolate_lru_folios, lru_add
+from workers.protocols.base cimport Protocol
+
+cdef enum:  # what became of a folio
+    PAGE_KEEP = 0
+    PAGE_ACTIVATE = 1
+    PAGE_FREED = 2
+
+cdef enum:
+    SCAN_ROUNDS = 12  # DEF_PRIORITY: rounds of scanning before direct reclaim gives up
+
+
+cdef int check_references(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Second chance (kernel: folio_check_references). PAGE_FREED: reclaim it. Context: folio locked."""
+    cdef uint32_t referenced = folio_referenced(cpu, pfn)
+    cdef bint before
+    if referenced == 0:
+        return PAGE_FREED
+    before = folio_test_set(folio_of(cpu, pfn), PG_REFERENCED)
+    return PAGE_ACTIVATE if before or referenced > 1 else PAGE_KEEP
+
+
+cdef int write_and_remove(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
+    """The last steps of an unmapped cache folio: clean it, and take it out. Context: folio locked, unlocked here."""
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    if folio_test(folio, PG_DIRTY):
+        if p.folio_free_swap(cpu, pfn):  # nobody needs its contents any more
+            folio_unlock(cpu, pfn)
+            return PAGE_KEEP
+        folio_clear(folio, PG_DIRTY)
+        folio_set(folio, PG_RECLAIM)
+        if swap_writeout(cpu, pfn) < 0:
+            return PAGE_ACTIVATE
+        if not folio_trylock(cpu, pfn):
+            return PAGE_KEEP
+        if folio_test(folio, PG_DIRTY | PG_WRITEBACK):
+            folio_unlock(cpu, pfn)
+            return PAGE_KEEP
+    if not folio_test(folio, PG_SWAPCACHE) or not p.remove_mapping(cpu, pfn):
+        folio_unlock(cpu, pfn)
+        return PAGE_KEEP
+    folio_unlock(cpu, pfn)
+    free_folio(cpu, pfn)
+    return PAGE_FREED
+
+
+cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references) noexcept nogil:
+    """One isolated folio through all steps (kernel: shrink_folio_list). Context: a reference held; no lock; may sleep."""
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef int verdict
+    if not folio_trylock(cpu, pfn):
+        return PAGE_KEEP
+    if folio_test(folio, PG_WRITEBACK):
+        folio_set(folio, PG_RECLAIM)
+        folio_unlock(cpu, pfn)
+        return PAGE_KEEP
+    verdict = PAGE_FREED if ignore_references else check_references(cpu, pfn)
+    if verdict == PAGE_FREED and not folio_test(folio, PG_SWAPCACHE):
+        if p.folio_alloc_swap(cpu, pfn) < 0:
+            verdict = PAGE_ACTIVATE
+        else:
+            folio_set(folio, PG_DIRTY)
+    if verdict == PAGE_FREED and load_i32(&folio.mapcount) != 0 and not try_to_unmap(cpu, pfn):
+        verdict = PAGE_ACTIVATE
+    if verdict != PAGE_FREED:
+        if verdict == PAGE_ACTIVATE and folio_test(folio, PG_SWAPCACHE) and vm_swap_full(cpu):
+            p.folio_free_swap(cpu, pfn)
+        folio_unlock(cpu, pfn)
+        return verdict
+    return write_and_remove(cpu, p, pfn)
+
+
+cdef uint32_t shrink_folio_list(Cpu cpu, Protocol p, uint32_t *batch, uint32_t n, bint ignore_references) noexcept nogil:
+    """Reclaim what can be of `n` isolated folios; the rest goes back to the lists. Returns how many are free.
+
+    Context: a reference of each held; no lock; may sleep.
+    """
+    cdef uint32_t i, freed = 0
+    cdef int verdict
+    for i in range(n):
+        verdict = reclaim_folio(cpu, p, batch[i], ignore_references)
+        if verdict == PAGE_FREED:
+            freed += 1
+        else:
+            lru_add(cpu, batch[i], verdict == PAGE_ACTIVATE)
+            folio_put(cpu, batch[i])
+    cpu.my.events[EV_PGSCAN] += n
+    cpu.my.events[EV_PGSTEAL] += freed
+    return freed
+
+
+cdef void shrink_active_list(Cpu cpu, uint32_t memcg) noexcept nogil:
+    """Move old active folios to the inactive list. Context: no lock held; takes lruvec lock."""
+    cdef uint32_t[ISOLATE_BATCH] batch
+    cdef uint32_t i, n = isolate_lru_folios(cpu, memcg, LRU_ACTIVE_ANON, batch, ISOLATE_BATCH)
+    for i in range(n):
+        folio_clear(folio_of(cpu, batch[i]), PG_ACTIVE)
+        lru_add(cpu, batch[i], False)
+        folio_put(cpu, batch[i])
+
+
+cdef uint32_t shrink_lruvec(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
+    """A batch of one memcg, its lists kept in balance. Context: no lock held; may sleep."""
+    cdef mem_cgroup *cg = &cpu.m.memcgs[memcg]
+    cdef uint32_t[ISOLATE_BATCH] batch
+    cdef uint32_t n
+    if load32(&cg.lru[LRU_INACTIVE_ANON].nr) <= load32(&cg.lru[LRU_ACTIVE_ANON].nr):
+        shrink_active_list(cpu, memcg)
+    n = isolate_lru_folios(cpu, memcg, LRU_INACTIVE_ANON, batch, nr if nr < ISOLATE_BATCH else ISOLATE_BATCH)
+    return shrink_folio_list(cpu, p, batch, n, False)
+
+
+cdef uint32_t try_to_free_pages(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
+    """Direct reclaim of about `nr` folios, from one memcg or (0) from all. Returns how many are free.
+
+    Throttled by a tick at most when all that could go is under writeback.
+    Context: no spinlock held; sleeps. Does not recurse.
+    """
+    cdef uint32_t freed = 0, priority, cg
+    cdef uint64_t since = cpu.now(), nested = waited(cpu)
+    if cpu.memalloc:
+        return 0
+    cpu.memalloc = True
+    for priority in range(SCAN_ROUNDS):
+        if memcg:
+            freed += shrink_lruvec(cpu, p, memcg, nr)
+        else:
+            for cg in range(<uint32_t>cpu.m.geo.memcgs + 1):
+                freed += shrink_lruvec(cpu, p, cg, nr)
+        if freed >= nr or freed and priority >= 2:
+            break
+    cpu.memalloc = False
+    account_less(cpu, WAIT_RECLAIM, since, nested)
+    record(cpu, LAT_RECLAIM, since)
+    if not freed and load_i64(&cpu.m.control.nr_writeback) > 0:
+        wait_event_tick(cpu, &cpu.m.control.nr_writeback, cpu.m.control.tick_ns, WAIT_RECLAIM)
+    return freed
+
+
+cdef uint32_t memory_reclaim(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
+    """Proactive reclaim (kernel: the memory.reclaim file of cgroup v2). Context: no lock held; sleeps."""
+    cdef uint32_t[ISOLATE_BATCH] batch
+    cdef uint32_t n = isolate_lru_folios(cpu, memcg, LRU_INACTIVE_ANON, batch, nr if nr < ISOLATE_BATCH else ISOLATE_BATCH)
+    cdef uint32_t freed
+    if n == 0:
+        shrink_active_list(cpu, memcg)
+        return 0
+    cpu.memalloc = True
+    freed = shrink_folio_list(cpu, p, batch, n, True)
+    cpu.memalloc = False
+    return freed

@@ -1,0 +1,234 @@
+"""swapoff brings every page of a device back, waits for whoever still looks at it, and takes it down; swapon undoes that.
+
+Order (kernel.md 3.11): no new slots; no allocator still inside; no reference left; no user left; nothing of it left.
+"""
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+
+from shm.atomic cimport add_i64, fence, fetch_and32, fetch_or32, load32, load64, load_i64, load8, store32, store64
+from shm.cluster cimport swap_cluster_info
+from shm.folio cimport PG_UPTODATE
+from shm.layout cimport cluster_of, percpu_of, table_of
+from shm.mm cimport is_swap_pte, pte_to_swp_entry
+from shm.swap_map cimport SWAP_MAP_BAD, swap_count
+from shm.swap_table cimport swap_table_set, swp_tb_bad, swp_tb_is_folio
+from shm.swapfile cimport SWP_USED, SWP_WRITEOK, swap_info_struct
+from shm.swp_entry cimport swp_entry, swp_entry_t, swp_type
+from shm.trace cimport TRACE_SWAPOFF
+from shm.vmstat cimport EV_OPERATIONS, EV_SWAPOFFS, EV_SWAPOFF_FAILED, LAT_SWAPOFF, WAIT_FOLIO_LOCK, WAIT_OTHER_LOCK
+from workers.cpu cimport READS, Cpu, count, point, record, trace
+from workers.mm.errno cimport EBUSY, EINTR, ENOMEM
+from workers.mm.filemap cimport (
+    folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
+)
+from workers.mm.memcontrol cimport slot_of
+from workers.mm.page_alloc cimport folio_of, folio_put, folio_test, stack_pop, stack_push
+from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get
+from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
+from workers.mm.swapfile cimport swap_free, swap_map_get
+from workers.operations.fork_exit cimport mmput
+from workers.operations.readahead cimport swapin_readahead
+from workers.protocols.base cimport Protocol, vm_fault
+
+
+cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
+    """Map the folio in place of the swap PTE: the PTE first, then the count, in every version.
+
+    Context: folio locked; takes page-table lock, under it cluster lock.
+    """
+    pte_lock(cpu, vmf.mm, vmf.page)
+    if load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
+        store32(&folio_of(cpu, vmf.folio).index, vmf.page)
+        store32(&folio_of(cpu, vmf.folio).anon_vma, cpu.m.mms[vmf.mm].anon_vma)
+        p.set_present(cpu, vmf)
+        swap_free(cpu, vmf.entry)
+    pte_unlock(cpu, vmf.mm, vmf.page)
+
+
+cdef int unuse_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t device) noexcept nogil:
+    """One page of one mm, if it lies on the device. 0 or -ENOMEM. Context: mmap_lock held for reading; sleeps."""
+    cdef vm_fault vmf
+    cdef uint8_t refs
+    vmf.orig_pte = ptep_get(cpu, mm, page)
+    if not is_swap_pte(vmf.orig_pte) or swp_type(pte_to_swp_entry(vmf.orig_pte)) != device:
+        return 0
+    vmf.mm = mm
+    vmf.page = page
+    vmf.memcg = cpu.m.mms[mm].memcg
+    vmf.write = vmf.fresh = vmf.claimed = False
+    vmf.entry = pte_to_swp_entry(vmf.orig_pte)
+    vmf.folio = swap_cache_get_folio(cpu, vmf.entry)
+    if vmf.folio == 0:
+        vmf.folio = swapin_readahead(cpu, p, vmf.entry, vmf.memcg, &vmf.fresh)
+    if vmf.folio == 0:
+        refs = swap_count(swap_map_get(cpu, vmf.entry))
+        return 0 if refs == 0 or refs == SWAP_MAP_BAD else ENOMEM
+    folio_lock(cpu, vmf.folio, WAIT_FOLIO_LOCK)
+    folio_wait_writeback(cpu, vmf.folio, WAIT_FOLIO_LOCK)
+    if folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
+        unuse_pte(cpu, p, &vmf)
+        p.folio_free_swap(cpu, vmf.folio)
+    folio_unlock(cpu, vmf.folio)
+    folio_put(cpu, vmf.folio)
+    return 0
+
+
+cdef int unuse_mm(Cpu cpu, Protocol p, uint32_t mm, uint32_t device) noexcept nogil:
+    """Context: no lock held; sleeps."""
+    cdef uint32_t page
+    cdef int err = 0
+    if not load32(&cpu.m.mms[mm].on_mmlist) or not mmget_not_zero(cpu, mm):
+        return 0
+    mmap_read_lock(cpu, mm)
+    for page in range(<uint32_t>cpu.m.geo.pages):
+        err = unuse_page(cpu, p, mm, page, device)
+        if err < 0 or load32(&cpu.m.control.stop):
+            break
+    mmap_read_unlock(cpu, mm)
+    mmput(cpu, p, mm)
+    return err
+
+
+cdef void unuse_slot(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
+    """Drop the cache of a slot that no mm refers to. Context: no lock held; sleeps."""
+    cdef uint32_t pfn = swap_cache_get_folio(cpu, entry)
+    if pfn == 0:
+        return
+    folio_lock(cpu, pfn, WAIT_FOLIO_LOCK)
+    folio_wait_writeback(cpu, pfn, WAIT_FOLIO_LOCK)
+    if folio_matches_swap_entry(cpu, pfn, entry):
+        p.folio_free_swap(cpu, pfn)
+    folio_unlock(cpu, pfn)
+    folio_put(cpu, pfn)
+
+
+cdef int try_to_unuse(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
+    """Until no slot is in use. 0, -ENOMEM, or -EINTR when the run ends. Context: swapon_mutex held; sleeps."""
+    cdef swap_info_struct *si = &cpu.m.si[device]
+    cdef uint32_t mm
+    cdef uint64_t off
+    cdef int err
+    while load_i64(&si.inuse_pages) != 0:
+        for mm in range(<uint32_t>cpu.m.geo.mms):
+            err = unuse_mm(cpu, p, mm, device)
+            if err < 0:
+                return err
+        for off in range(1, si.max):
+            if swap_map_get(cpu, swp_entry(device, off)) not in (0, SWAP_MAP_BAD):
+                unuse_slot(cpu, p, swp_entry(device, off))
+        if load32(&cpu.m.control.stop):
+            return EINTR
+        cpu.busy(100)
+    fence()  # pairs with the barrier of swap_range_free: what was freed before inuse fell is seen
+    return 0
+
+
+cdef void set_writeok(Cpu cpu, swap_info_struct *si, bint on) noexcept nogil:
+    """Let allocation use the device, or not. Context: swapon_mutex held; takes si->lock."""
+    cdef int64_t pages = si.pages if on else -<int64_t>si.pages
+    cpu.lock(&si.lock)
+    point(cpu, &si.flags, READS)
+    if on:
+        fetch_or32(&si.flags, SWP_WRITEOK)
+    else:
+        fetch_and32(&si.flags, ~<uint32_t>SWP_WRITEOK)
+    add_i64(&cpu.m.control.nr_swap_pages, pages)
+    add_i64(&cpu.m.control.total_swap_pages, pages)
+    cpu.unlock(&si.lock)
+
+
+cdef void wait_for_allocation(Cpu cpu, swap_info_struct *si) noexcept nogil:
+    """Whoever saw WRITEOK under a cluster lock is out when this has held them all. Context: swapon_mutex held."""
+    cdef uint64_t i
+    cdef swap_cluster_info *ci
+    for i in range(si.nr_clusters):
+        ci = cluster_of(&cpu.m, si.type, i)
+        cpu.lock(&ci.lock)
+        cpu.unlock(&ci.lock)
+
+
+cdef int64_t users_of(Cpu cpu, uint32_t device) noexcept nogil:
+    cdef int64_t users = 0
+    cdef uint32_t i
+    for i in range(<uint32_t>cpu.m.geo.cpus):
+        users += load_i64(&percpu_of(&cpu.m, i).users[device])
+    return users
+
+
+cdef void wait_for_users(Cpu cpu, swap_info_struct *si) noexcept nogil:
+    """percpu_ref_kill, then until nobody has the device pinned. Context: swapon_mutex held; sleeps."""
+    cdef uint32_t i
+    store32(&si.dead, 1)
+    fence()
+    while users_of(cpu, si.type) != 0:
+        wait_event_tick(cpu, &si.dead, cpu.m.control.tick_ns, WAIT_OTHER_LOCK)
+    for i in range(<uint32_t>cpu.m.geo.cpus):
+        store32(&percpu_of(&cpu.m, i).cluster[si.type], 0)
+
+
+cdef void bad_tables(Cpu cpu, swap_info_struct *si, bint present) noexcept nogil:
+    """Clusters with bad slots keep a table while the device is on. Context: nobody can use the device."""
+    cdef uint64_t i
+    cdef uint32_t off, per = <uint32_t>cpu.m.geo.cluster_slots, table
+    cdef swap_cluster_info *ci
+    for i in range(si.nr_clusters):
+        ci = cluster_of(&cpu.m, si.type, i)
+        cpu.lock(&ci.lock)
+        table = load32(&ci.table)
+        if not present and table:
+            store32(&ci.table, 0)
+            stack_push(cpu, cpu.m.tables_head, cpu.m.table_next, table)
+        elif present and ci.count:
+            table = stack_pop(cpu, cpu.m.tables_head, cpu.m.table_next)
+            for off in range(per):
+                swap_table_set(table_of(&cpu.m, table), off, swp_tb_bad() if i * per + off >= si.max or (
+                    i == 0 and off == 0) else 0)
+            store32(&ci.table, table)
+        cpu.unlock(&ci.lock)
+
+
+cdef int swapoff(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
+    """Take the device down. 0, -EBUSY (off, or somebody is at it), -ENOMEM (memory is full), -EINTR (the run ends).
+
+    On an error the device is as it was before. Context: no lock held; sleeps.
+    """
+    cdef swap_info_struct *si = &cpu.m.si[device]
+    cdef uint64_t since = cpu.now()
+    cdef int err
+    count(cpu, EV_OPERATIONS)
+    if not cpu.trylock(cpu.m.swapon_mutex):
+        return EBUSY
+    if not load32(&si.flags) & SWP_WRITEOK:
+        cpu.unlock(cpu.m.swapon_mutex)
+        return EBUSY
+    trace(cpu, TRACE_SWAPOFF, 0, 0, 0)
+    set_writeok(cpu, si, False)
+    wait_for_allocation(cpu, si)
+    err = try_to_unuse(cpu, p, device)
+    if err < 0:
+        set_writeok(cpu, si, True)
+        count(cpu, EV_SWAPOFF_FAILED)
+        cpu.unlock(cpu.m.swapon_mutex)
+        return err
+    wait_for_users(cpu, si)
+    bad_tables(cpu, si, False)
+    fetch_and32(&si.flags, ~<uint32_t>SWP_USED)
+    count(cpu, EV_SWAPOFFS)
+    record(cpu, LAT_SWAPOFF, since)
+    cpu.unlock(cpu.m.swapon_mutex)
+    return 0
+
+
+cdef int swapon(Cpu cpu, uint32_t device) noexcept nogil:
+    """Bring an empty device up again. 0, or -EBUSY when it is on or somebody is at it. Context: no lock held."""
+    cdef swap_info_struct *si = &cpu.m.si[device]
+    if not cpu.trylock(cpu.m.swapon_mutex):
+        return EBUSY
+    if load32(&si.flags) & SWP_USED:
+        cpu.unlock(cpu.m.swapon_mutex)
+        return EBUSY
+    bad_tables(cpu, si, True)
+    fetch_or32(&si.flags, SWP_USED)
+    store32(&si.dead, 0)
+    set_writeok(cpu, si, True)
+    cpu.unlock(cpu.m.swapon_mutex)
+    return 0

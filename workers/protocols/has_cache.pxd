@@ -1,0 +1,4 @@
+from workers.protocols.base cimport Protocol
+
+cdef class HasCache(Protocol):
+    pass

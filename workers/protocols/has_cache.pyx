@@ -1,0 +1,173 @@
+"""has_cache: whoever sets the SWAP_HAS_CACHE bit of a slot swaps in.
+
+- Kernel: 6.8 to 6.11 (13ddaf26be32 took the bypass of synchronous devices under the bit).
+- Holder: the bit, which names nobody: a readahead between claim and insertion, a bypass over its whole read, a reclaim
+  that has left the cache and not yet cleared the bit.
+- Loser: sleeps one tick (schedule_timeout_uninterruptible(1)), then looks again or takes the fault again.
+- Cost: a collision costs 1 to 2 ticks whatever the device takes: a shelf in the tail at 1/HZ.
+"""
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+
+from shm.atomic cimport load64, store64
+from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY, folio_t
+from shm.swap_map cimport swap_count
+from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
+from shm.swp_entry cimport swp_entry_t
+from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
+from workers.cpu cimport Cpu, count
+from workers.mm.errno cimport EEXIST
+from workers.mm.filemap cimport folio_unlock
+from workers.mm.memcontrol cimport (
+    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_eviction, workingset_refault,
+)
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
+)
+from workers.mm.page_io cimport swap_read_folio
+from workers.mm.swap_state cimport (
+    folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
+)
+from workers.mm.swapfile cimport (
+    i_pages_of, put_swap_folio, swap_free, swap_map_get, swap_word, swapcache_prepare, synchronous_io,
+)
+from workers.mm.vmscan_lists cimport lru_add
+from workers.protocols.base cimport (
+    ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, Protocol, vm_fault,
+)
+
+
+cdef class HasCache(Protocol):
+    def __cinit__(self):
+        self.name = "has_cache"
+        self.i_pages = True
+
+    cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
+        """Context: folio locked, the bit is ours; takes the i_pages lock. The claim was checked: this cannot fail."""
+        cdef uint64_t *word = swap_word(cpu, entry)
+        cpu.lock(i_pages_of(cpu, entry))
+        if shadow != NULL and swp_tb_is_shadow(load64(word)):
+            shadow[0] = swp_tb_to_shadow(load64(word))
+        folio_enters_cache(cpu, pfn, entry, word)
+        cpu.unlock(i_pages_of(cpu, entry))
+        return 0
+
+    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked, a reference of the caller beside the cache's; takes i_pages lock, then cluster lock."""
+        cdef swp_entry_t entry = folio_of(cpu, pfn).swap, outer = cpu.my.claimed_entry
+        cpu.lock(i_pages_of(cpu, entry))
+        folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
+        cpu.unlock(i_pages_of(cpu, entry))
+        cpu.my.claimed_entry = entry  # W_del: out of the cache, the bit still set
+        put_swap_folio(cpu, entry)
+        cpu.my.claimed_entry = outer
+        folio_put(cpu, pfn)
+
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+        """Context: the device is pinned; may sleep, a tick at a time while somebody else has the bit."""
+        cdef uint64_t shadow = 0
+        cdef uint32_t pfn, own = 0
+        cdef int err = EEXIST
+        fresh[0] = False
+        while True:
+            pfn = swap_cache_get_folio(cpu, entry)
+            if pfn or not swap_entry_swapped(cpu, entry):
+                break
+            if not own:
+                own = self.new_swapin_folio(cpu)
+                if not own:
+                    return 0
+            err = swapcache_prepare(cpu, entry)
+            if err != EEXIST:
+                break
+            count(cpu, EV_SWAPCACHE_EEXIST)
+            cpu.tick_sleep()
+        if err != 0:
+            if err != EEXIST:
+                count(cpu, EV_SWAPCACHE_ENOENT)
+            if own:
+                folio_unlock(cpu, own)
+                folio_put(cpu, own)
+            return pfn
+        cpu.my.claimed_entry = entry  # W_claim: until the folio is in the cache, losers find nothing
+        if mem_cgroup_swapin_charge_folio(cpu, own, memcg, entry) < 0:
+            put_swap_folio(cpu, entry)
+            cpu.my.claimed_entry = 0
+            folio_unlock(cpu, own)
+            folio_put(cpu, own)
+            return 0
+        self.swap_cache_add_folio(cpu, own, entry, &shadow, ADD_SWAPIN)
+        cpu.my.claimed_entry = 0
+        memcg1_swapin(cpu, entry)
+        if shadow:
+            workingset_refault(cpu, own, shadow)
+        lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
+        fresh[0] = True
+        return own
+
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: the device is pinned; may sleep. The bypass: a private folio under the bit, until fault_done."""
+        cdef uint64_t *word
+        cdef uint32_t own
+        if not synchronous_io(cpu, vmf.entry) or swap_count(swap_map_get(cpu, vmf.entry)) != 1:
+            return SWAPIN_READAHEAD
+        if swapcache_prepare(cpu, vmf.entry) < 0:
+            count(cpu, EV_SWAPCACHE_EEXIST)
+            cpu.tick_sleep()
+            return SWAPIN_REFAULT
+        vmf.claimed = True
+        cpu.my.claimed_entry = vmf.entry  # W_byp: over the whole read, and the PTE
+        own = self.new_swapin_folio(cpu)
+        if not own:
+            return SWAPIN_OOM
+        if mem_cgroup_swapin_charge_folio(cpu, own, vmf.memcg, vmf.entry) < 0:
+            folio_unlock(cpu, own)
+            folio_put(cpu, own)
+            return SWAPIN_OOM
+        memcg1_swapin(cpu, vmf.entry)
+        word = swap_word(cpu, vmf.entry)
+        if word != NULL and swp_tb_is_shadow(load64(word)):
+            workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
+        lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
+        folio_set(folio_of(cpu, own), PG_CLAIMED)
+        store64(&folio_of(cpu, own).swap, vmf.entry)
+        vmf.folio = own
+        vmf.fresh = True
+        swap_read_folio(cpu, own)
+        store64(&folio_of(cpu, own).swap, 0)
+        folio_clear(folio_of(cpu, own), PG_CLAIMED)
+        return SWAPIN_FOLIO
+
+    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked; takes i_pages lock, and cluster lock after it: W_del lies between."""
+        cdef swp_entry_t entry = folio_of(cpu, pfn).swap, outer = cpu.my.claimed_entry
+        cdef uint64_t shadow
+        cpu.lock(i_pages_of(cpu, entry))
+        if not folio_ref_freeze(cpu, pfn, 2):
+            cpu.unlock(i_pages_of(cpu, entry))
+            return False
+        if folio_test(folio_of(cpu, pfn), PG_DIRTY):
+            folio_ref_unfreeze(cpu, pfn, 2)
+            cpu.unlock(i_pages_of(cpu, entry))
+            return False
+        shadow = workingset_eviction(cpu, pfn)
+        folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
+        memcg1_swapout(cpu, pfn, entry)
+        cpu.unlock(i_pages_of(cpu, entry))
+        cpu.my.claimed_entry = entry
+        put_swap_folio(cpu, entry)
+        cpu.my.claimed_entry = outer
+        return True
+
+    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: folio locked, page-table lock held. The count goes first, the PTE last (up to 6.19)."""
+        swap_free(cpu, vmf.entry)
+        if self.should_try_to_free_swap(cpu, vmf):
+            self.folio_free_swap(cpu, vmf.folio)
+        self.set_present(cpu, vmf)
+
+    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: no lock held; takes cluster lock (kernel: swapcache_clear). Frees a slot that nobody refers to now."""
+        if vmf.claimed:
+            put_swap_folio(cpu, vmf.entry)
+            cpu.my.claimed_entry = 0
+            vmf.claimed = False

@@ -1,0 +1,174 @@
+"""swap_cache: whoever inserts a folio in the swap cache under the cluster lock swaps in.
+
+- Kernel: 7.0, phase II patch 12, "mm, swap: use swap cache as the swap in synchronize layer", with its fix (the cgroup
+  id is recorded before the slot may be freed).
+- Holder: the folio in the table. SWAP_HAS_CACHE is only mirrored, set and cleared in the same critical sections.
+- Loser: finds the winner's folio and sleeps on its lock until the read is done.
+- Cost: a loser waits for one read. No timer, no polling: the tail ends where the device's does.
+"""
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+
+from shm.atomic cimport load64, load8, store8
+from shm.cluster cimport swap_cluster_info
+from shm.folio cimport PG_ACTIVE, PG_DIRTY, folio_t
+from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD, swap_count
+from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
+from shm.swp_entry cimport swp_entry_t
+from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
+from workers.cpu cimport Cpu, count
+from workers.mm.errno cimport EEXIST, ENOENT
+from workers.mm.filemap cimport folio_unlock
+from workers.mm.memcontrol cimport (
+    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_eviction, workingset_refault,
+)
+from workers.mm.page_alloc cimport (
+    folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_test,
+)
+from workers.mm.page_io cimport swap_read_folio
+from workers.mm.swap_state cimport (
+    folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
+)
+from workers.mm.swapfile cimport (
+    swap_cluster_lock, swap_cluster_unlock, swap_entry_put_locked, swap_free, swap_map_get, swap_word, synchronous_io,
+)
+from workers.mm.vmscan_lists cimport lru_add
+from workers.protocols.base cimport (
+    ADD_ALLOC, ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, Protocol, vm_fault,
+)
+
+
+cdef class SwapCache(Protocol):
+    def __cinit__(self):
+        self.name = "swap_cache"
+        self.i_pages = False
+
+    cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
+        """Context: folio locked; takes cluster lock. Nothing is changed on an error."""
+        cdef uint64_t *word
+        cdef uint8_t seen
+        cdef int err = 0
+        swap_cluster_lock(cpu, entry)
+        word = swap_word(cpu, entry)
+        seen = swap_map_get(cpu, entry)
+        if word == NULL:
+            err = ENOENT
+        elif swp_tb_is_folio(load64(word)):
+            err = EEXIST
+        elif how == ADD_SWAPIN and (swap_count(seen) == 0 or swap_count(seen) == SWAP_MAP_BAD):
+            err = ENOENT
+        else:
+            if shadow != NULL and swp_tb_is_shadow(load64(word)):
+                shadow[0] = swp_tb_to_shadow(load64(word))
+            store8(&cpu.m.swap_map[slot_of(cpu, entry)], seen | SWAP_HAS_CACHE)
+            folio_enters_cache(cpu, pfn, entry, word)
+        swap_cluster_unlock(cpu, entry)
+        return err
+
+    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked, a reference of the caller beside the cache's; takes cluster lock."""
+        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+        cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
+        folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
+        swap_entry_put_locked(cpu, ci, entry, SWAP_HAS_CACHE)
+        swap_cluster_unlock(cpu, entry)
+        folio_put(cpu, pfn)
+
+    cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged) noexcept nogil:
+        """Insert the new folio, or find the one that is there (kernel: __swap_cache_prepare_and_add). PFN_NONE: neither.
+
+        What is returned carries a reference; the new folio is let go when it is not what is returned.
+        Context: the new folio locked, the device pinned; may sleep.
+        """
+        cdef uint64_t shadow = 0
+        cdef uint32_t found = 0
+        cdef int err
+        while True:
+            err = self.swap_cache_add_folio(cpu, pfn, entry, &shadow, ADD_SWAPIN)
+            if err != EEXIST:
+                break
+            count(cpu, EV_SWAPCACHE_EEXIST)
+            found = swap_cache_get_folio(cpu, entry)
+            if found:
+                break
+        if err == 0 and not charged and mem_cgroup_swapin_charge_folio(cpu, pfn, memcg, entry) < 0:
+            self.swap_cache_del_folio(cpu, pfn)
+            err = ENOENT
+        if err < 0:
+            if err == ENOENT:
+                count(cpu, EV_SWAPCACHE_ENOENT)
+            folio_unlock(cpu, pfn)
+            folio_put(cpu, pfn)
+            return found
+        memcg1_swapin(cpu, entry)
+        if shadow:
+            workingset_refault(cpu, pfn, shadow)
+        lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
+        return pfn
+
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+        """Context: the device is pinned; may sleep. The charge comes after the insertion: losers find the folio."""
+        cdef uint32_t pfn = swap_cache_get_folio(cpu, entry), own
+        fresh[0] = False
+        if pfn:
+            return pfn
+        if not swap_entry_swapped(cpu, entry):
+            return 0
+        own = self.new_swapin_folio(cpu)
+        if not own:
+            return 0
+        pfn = self.prepare_and_add(cpu, own, entry, memcg, False)
+        fresh[0] = pfn == own
+        return pfn
+
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: the device is pinned; may sleep. A synchronous device takes no readahead."""
+        cdef uint32_t own
+        if not synchronous_io(cpu, vmf.entry):
+            return SWAPIN_READAHEAD
+        own = self.new_swapin_folio(cpu)
+        if not own:
+            return SWAPIN_OOM
+        if mem_cgroup_swapin_charge_folio(cpu, own, vmf.memcg, vmf.entry) < 0:
+            folio_unlock(cpu, own)
+            folio_put(cpu, own)
+            return SWAPIN_OOM
+        vmf.folio = self.prepare_and_add(cpu, own, vmf.entry, vmf.memcg, True)
+        if vmf.folio == 0:
+            return SWAPIN_OOM
+        if vmf.folio == own:
+            vmf.fresh = True
+            swap_read_folio(cpu, own)
+        return SWAPIN_FOLIO
+
+    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked; takes cluster lock. The id is recorded while the slot cannot be free."""
+        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+        cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
+        cdef uint64_t shadow
+        if not folio_ref_freeze(cpu, pfn, 2):
+            swap_cluster_unlock(cpu, entry)
+            return False
+        if folio_test(folio_of(cpu, pfn), PG_DIRTY):
+            folio_ref_unfreeze(cpu, pfn, 2)
+            swap_cluster_unlock(cpu, entry)
+            return False
+        shadow = workingset_eviction(cpu, pfn)
+        memcg1_swapout(cpu, pfn, entry)
+        folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
+        swap_entry_put_locked(cpu, ci, entry, SWAP_HAS_CACHE)
+        swap_cluster_unlock(cpu, entry)
+        return True
+
+    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: folio locked, page-table lock held. On a synchronous device a second copy is a waste: always."""
+        return synchronous_io(cpu, vmf.entry) or Protocol.should_try_to_free_swap(self, cpu, vmf)
+
+    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: folio locked, page-table lock held. The PTE first: late racers find the folio, then a changed PTE."""
+        self.set_present(cpu, vmf)
+        swap_free(cpu, vmf.entry)
+        if self.should_try_to_free_swap(cpu, vmf):
+            self.folio_free_swap(cpu, vmf.folio)
+
+    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: none. Nothing was claimed."""

@@ -1,0 +1,272 @@
+"""One run, from its spec to its Outcome: segment, format, CPUs, gate, stop, laws, figures, and nothing left behind.
+
+Every way out is an Outcome. Its reason codes:
+
+    succeeded  completed
+    failed     law_violated, core_fault (a CPU returned a positive code), core_raised and worker_raised (Python raised
+               in the core or in a worker), core_missing (not built), geometry_refused, bad_spec, segment_error,
+               internal_error
+    lost       worker_died, core_crashed (the process that formats, reads or checks died), stuck
+    cancelled  cancelled
+    timed_out  deadline
+"""
+
+from __future__ import annotations
+
+import importlib
+import mmap
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from shm.errors import GeometryError, SegmentError
+from shm.segment import ABANDONED, FORMATTED, Segment, ensure_fits, new_name, pack_header
+from workers import environment, stats
+from workers.executors.child import Raised, call_aside
+from workers.executors.gate import Gate
+from workers.executors.processes import Core, Crew, fault_text
+from workers.executors.watch import Commands, Ended, Silence, Watch
+from workers.outcome import Event, Histogram, Outcome, Violation, Wait
+from workers.spec import RunSpec
+
+EVIDENCE_NS = 400_000_000  # to read partial figures: a lost attempt is reported within a second
+EXPLORER_GRACE_NS = 300_000_000  # for an explorer that is told to stop to say what it has found
+
+Explore = Callable[[RunSpec, Callable[[], bool], Callable[[Any], None]], dict[str, Any]]
+
+
+@dataclass
+class Life:
+    """What a living run says of itself once a second, and when its measured time began (CLOCK_MONOTONIC)."""
+
+    emit: Callable[[Event], None]
+    sampler: Callable[[], dict[str, Any] | None] | None = None
+    opened_ns: int | None = None
+
+    def open(self, sampler: Callable[[], dict[str, Any] | None]) -> None:
+        """The CPUs run from now on, and `sampler` tells how far they are."""
+        self.opened_ns = time.monotonic_ns()
+        self.sampler = sampler
+        self.emit(Event(event="running", at_ns=self.opened_ns))
+
+    def elapsed_ns(self) -> int:
+        """Since the CPUs run; 0 before."""
+        return 0 if self.opened_ns is None else time.monotonic_ns() - self.opened_ns
+
+    def beat(self) -> None:
+        """The heartbeat, and with it a sample if the CPUs run."""
+        self.emit(Event(event="heartbeat", at_ns=time.monotonic_ns()))
+        progress = self.sampler() if self.sampler is not None else None
+        if progress is not None:
+            sample = {"elapsed_ns": self.elapsed_ns(), **flat(progress)}
+            self.emit(Event(event="sample", at_ns=time.monotonic_ns(), sample=sample))
+
+
+@dataclass
+class Done:
+    """What a run that went to its end has brought. Times in ns."""
+
+    figures: dict[str, Any]
+    violations: list[dict[str, Any]]
+    laws: list[str]
+    elapsed_ns: int
+    cpu_ns: int
+    faults: list[dict[str, int]] = field(default_factory=list)
+
+
+def execute(
+    spec: RunSpec,
+    emit: Callable[[Event], None],
+    commands: Commands,
+    deadline_ns: int | None,
+    *,
+    core: Core | None = None,
+    explore: Explore | None = None,
+) -> Outcome:
+    """Run `spec` and return its Outcome, whatever happens; afterwards no segment, semaphore or process of it is left.
+
+    `emit` takes the events but the last, `deadline_ns` is a CLOCK_MONOTONIC time or None. `core` and `explore` are the
+    compiled ones, workers.executors.core and workers.executors.cooperative.explore, unless given.
+    """
+    life = Life(emit)
+    watch = Watch(commands, deadline_ns, life.beat)
+    name = new_name() if spec.executor == "processes" else None
+    emit(Event(event="started", at_ns=time.monotonic_ns(), pid=os.getpid(), segment=name))
+    circumstances = environment.collect()
+    try:
+        watch.check()
+        the_core = _load("workers.executors.core") if core is None else core
+        if name is not None:
+            done = _on_processes(spec, watch, life, the_core, name)
+        else:
+            explorer = _load("workers.executors.cooperative").explore if explore is None else explore
+            done = _on_cooperative(spec, watch, life, the_core, explorer)
+        return _outcome(done, circumstances)
+    except Exception as error:
+        end = _as_ended(error)
+        return Outcome(
+            status=end.status,
+            reason_code=end.reason_code,
+            reason=end.reason,
+            elapsed_ns=life.elapsed_ns(),
+            metrics={},
+            waits={},
+            events={},
+            histograms={},
+            violations=[],
+            laws_checked=[],
+            environment=circumstances,
+            evidence=end.evidence,
+        )
+
+
+def flat(progress: dict[str, Any]) -> dict[str, float | int | None]:
+    """Progress as a sample: a list, one value per CPU, becomes its sum and one figure `name_cpuN` each."""
+    sample: dict[str, float | int | None] = {}
+    for name, value in progress.items():
+        if isinstance(value, (list, tuple)):
+            sample[name] = sum(value)
+            sample.update({f"{name}_cpu{cpu}": each for cpu, each in enumerate(value)})
+        elif isinstance(value, (int, float)) or value is None:
+            sample[name] = value
+    return sample
+
+
+def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str) -> Done:
+    plan = _plan(core, spec)
+    ensure_fits(plan.size)
+    with Segment.create(plan.size, pack_header(plan.size), name=name) as segment:
+        buf = segment.buf
+        call_aside(watch, lambda _: core.format_run(buf, plan, spec), what="the formatting")
+        segment.set_state(FORMATTED)
+        crew = Crew(core, spec, buf, plan.workers, watch)
+        gate = Gate(name)
+        try:
+            crew.gather(gate)
+            life.open(lambda: core.progress(buf))
+            elapsed_ns = crew.race(gate)
+            cpu_ns, faults = crew.cpu_ns(), crew.faults()
+        except Ended as end:
+            segment.set_state(ABANDONED)
+            end.evidence["workers"] = crew.evidence()
+            crew.kill()
+            end.evidence["figures"] = _partial_figures(core, buf, plan)
+            raise
+        finally:
+            crew.dismiss()
+            gate.close()
+            life.sampler = None
+        figures = call_aside(watch, lambda _: core.figures(buf, plan), what="the reading of the figures")
+        violations, laws = _check_laws(watch, core, buf, spec, figures)
+    return Done(figures, violations, laws, elapsed_ns, cpu_ns, faults)
+
+
+def _check_laws(
+    watch: Watch, core: Core, buf: mmap.mmap, spec: RunSpec, figures: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Violations, and the names of the laws looked at. At rest: all CPUs have left."""
+    if spec.laws == "off":
+        return [], []
+    try:
+        violations = call_aside(watch, lambda _: core.check_laws(buf, spec), what="the check of the laws")
+    except Ended as end:
+        end.evidence["figures"] = figures
+        raise
+    return violations, core.laws_for(spec)
+
+
+def _on_cooperative(spec: RunSpec, watch: Watch, life: Life, core: Core, explore: Explore) -> Done:
+    """All CPUs in one process, which is a child as well: the core may crash or hang there too."""
+    asked_to_stop = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child through fork
+    latest: dict[str, Any] = {}
+    life.open(lambda: latest or None)
+    began_ns = time.monotonic_ns()
+    try:
+        figures = call_aside(
+            watch,
+            lambda report: explore(spec, lambda: asked_to_stop[0] != 0, report),
+            what="the exploration",
+            on_progress=latest.update,
+            on_end=lambda: asked_to_stop.__setitem__(0, 1),
+            grace_ns=EXPLORER_GRACE_NS,
+        )
+    except Ended as end:
+        end.evidence["progress"] = latest
+        raise
+    finally:
+        asked_to_stop.close()
+        life.sampler = None
+    laws = figures.get("laws_checked")
+    if laws is None:
+        laws = [] if spec.laws == "off" else core.laws_for(spec)
+    elapsed_ns = time.monotonic_ns() - began_ns
+    return Done(figures, figures["violations"], laws, elapsed_ns, int(figures.get("cpu_ns", 0)))
+
+
+def _partial_figures(core: Core, buf: mmap.mmap, plan: Any) -> dict[str, Any]:
+    """The figures of an attempt that did not come to rest, where they can be read. Evidence, no measurement."""
+    until = Watch(Silence(), time.monotonic_ns() + EVIDENCE_NS)
+    try:
+        figures: dict[str, Any] = call_aside(until, lambda _: core.figures(buf, plan), what="the reading of evidence")
+    except (Ended, Raised) as error:
+        return {"unreadable": str(error)}
+    return figures
+
+
+def _outcome(done: Done, circumstances: dict[str, Any]) -> Outcome:
+    status, code, reason = "succeeded", "completed", "the run is through, and every law that was checked held"
+    violations = [Violation(**violation) for violation in done.violations]
+    if violations:
+        laws = ", ".join(sorted({violation.law for violation in violations}))
+        status, code, reason = "failed", "law_violated", f"violated: {laws}"
+    if done.faults:
+        status, code, reason = "failed", "core_fault", fault_text(done.faults)
+    return Outcome(
+        status=status,
+        reason_code=code,
+        reason=reason,
+        elapsed_ns=done.elapsed_ns,
+        metrics=stats.metrics(done.figures, done.elapsed_ns, done.cpu_ns),
+        waits={cause: Wait(**wait) for cause, wait in done.figures["waits"].items()},
+        events=done.figures["events"],
+        histograms={name: Histogram(**each) for name, each in done.figures["histograms"].items()},
+        violations=violations,
+        laws_checked=done.laws,
+        environment=circumstances,
+        evidence={"faults": done.faults} if done.faults else {},
+    )
+
+
+def _plan(core: Core, spec: RunSpec) -> Any:
+    try:
+        return core.plan(spec)
+    except (ValueError, LookupError, FileNotFoundError) as error:
+        raise Ended("failed", "bad_spec", str(error)) from error
+
+
+def _load(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise Ended("failed", "core_missing", f"the compiled core is not there, run 'make setup': {error}") from error
+
+
+def _as_ended(error: Exception) -> Ended:
+    """Every error as an end. What is not foreseen is logged with its traceback and kept as evidence."""
+    if isinstance(error, Ended):
+        return error
+    if isinstance(error, GeometryError):
+        sizes = {"asked_bytes": error.asked_bytes, "free_bytes": error.free_bytes}
+        return Ended("failed", "geometry_refused", str(error), sizes)
+    if isinstance(error, SegmentError):
+        return Ended("failed", "segment_error", str(error))
+    if isinstance(error, Raised):
+        code = "geometry_refused" if error.kind == "GeometryError" else "core_raised"
+        return Ended("failed", code, f"{error.kind}: {error}")
+    trace = traceback.format_exc()
+    sys.stderr.write(trace)
+    return Ended("failed", "internal_error", f"{type(error).__name__}: {error}", {"traceback": trace})

@@ -1,0 +1,115 @@
+"""What a run is asked to do: one frozen model, shared by the API, the CLI and the supervisor.
+
+The edge refuses, the middle trusts: a `RunSpec` is parsed once, from JSON, and everything below it asserts only.
+Units are last in names. Limits stand here, each with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_CPUS = 64  # one bit a CPU in masks; more real processes than that measure the host's scheduler
+MAX_SECONDS = 3600.0  # a run is a trial, not a service
+MAX_FOLIOS = 1 << 22  # 22 bits of PFN cover 16 GiB of emulated memory
+MAX_SLOTS = 1 << 28  # 1 TiB of emulated swap on one device
+MAX_PAGES = 1 << 24  # pages of one mm: 64 GiB of emulated address space
+
+Scenario = Literal["thread_fault", "fork_fault", "usemem", "mix", "trace"]
+Operation = Literal["load", "store", "pageout", "dontneed", "reclaim", "fork", "exit", "swapoff"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeviceSpec(Model):
+    """The swap device. zram is synchronous (SWP_SYNCHRONOUS_IO): the caller is busy for the set time."""
+
+    kind: Literal["zram", "disk"] = "zram"
+    read_ns: int = Field(5_000, ge=0, le=1_000_000_000, description="busy time (zram) or latency (disk) of a read")
+    write_ns: int = Field(5_000, ge=0, le=1_000_000_000, description="busy time (zram) or latency (disk) of a write")
+    queue_depth: int = Field(32, ge=1, le=1024, description="requests a disk serves at once; a zram has none")
+
+
+class MemcgSpec(Model):
+    """The memory cgroup of all mms of the run. limit_pages None: by scenario, half of what its mms hold."""
+
+    version: Literal[1, 2] = 2
+    limit_pages: int | None = Field(None, ge=1, le=MAX_FOLIOS)
+    swap_limit_pages: int | None = Field(None, ge=0, le=MAX_SLOTS, description="v2: swap.max; v1: memsw beyond memory")
+
+
+class CooperativeSpec(Model):
+    """How the cooperative executor chooses: random walk over seeds, or the replay of one recorded schedule."""
+
+    scheduler: Literal["random_walk", "replay"] = "random_walk"
+    schedules: int = Field(1_000, ge=1, le=100_000_000)
+    operations_per_cpu: int = Field(4, ge=1, le=1_000_000, description="operations each CPU does in one schedule")
+    schedule: str | None = Field(None, max_length=200_000, description="hex of CPU choices, for replay")
+
+
+class RunSpec(Model):
+    """One run of one protocol. The defaults make a run that fits a laptop."""
+
+    protocol: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    scenario: Scenario = "thread_fault"
+    executor: Literal["processes", "cooperative"] = "processes"
+    cpus: int = Field(2, ge=1, le=MAX_CPUS)
+    seconds: float = Field(1.0, gt=0, le=MAX_SECONDS, description="measured time (executor processes)")
+    seed: int = Field(1, ge=0, lt=1 << 63)
+    hz: Literal[100, 250, 300, 1000] = 250
+    device: DeviceSpec = DeviceSpec()
+    memcg: MemcgSpec = MemcgSpec()
+    lock: Literal["word", "sem"] = "word"
+    payload_bytes: int = Field(64, ge=64, le=4096, multiple_of=64)
+    cluster_slots: Literal[8, 16, 32, 64, 128, 256, 512] | None = Field(None, description="None: 512, cooperative 16")
+    folios: int | None = Field(None, ge=16, le=MAX_FOLIOS, description="pages of memory; None: by scenario")
+    slots: int | None = Field(None, ge=16, le=MAX_SLOTS, description="swap slots; None: by scenario")
+    pages: int | None = Field(None, ge=1, le=MAX_PAGES, description="pages of one mm; None: by scenario")
+    mms: int | None = Field(None, ge=1, le=256, description="address spaces; None: by scenario")
+    access: Literal["sequential", "random"] = "sequential"
+    store_percent: int = Field(50, ge=0, le=100, description="share of stores among the accesses of a workload")
+    mix: dict[Operation, int] | None = Field(None, description="scenario mix: operation -> weight")
+    trace: str | None = Field(None, max_length=4096, description="scenario trace: name in the catalogue or path")
+    swapoff_every_ms: int | None = Field(None, ge=1, le=60_000, description="swapoff and swapon again in this period")
+    readahead_pages: Literal[1, 2, 4, 8, 16, 32] = 8
+    charge_failure_ppm: int = Field(0, ge=0, le=1_000_000, description="injected failures of a memcg charge, per million")
+    laws: Literal["off", "at_rest", "every_unlock"] = "at_rest"
+    lockdep: bool = False
+    cooperative: CooperativeSpec = CooperativeSpec()
+
+    @model_validator(mode="after")
+    def _scenario_has_what_it_needs(self) -> RunSpec:
+        if self.scenario == "mix":
+            if not self.mix or sum(self.mix.values()) <= 0:
+                raise ValueError("scenario mix needs 'mix': operation -> weight, with one weight above 0")
+            if any(w < 0 or w > 1_000_000 for w in self.mix.values()):
+                raise ValueError("weights of 'mix' lie between 0 and 1000000")
+        elif self.mix is not None:
+            raise ValueError(f"'mix' belongs to scenario mix, not to {self.scenario}")
+        if self.scenario == "trace" and not self.trace:
+            raise ValueError("scenario trace needs 'trace': a name from the catalogue or the path of a recording")
+        if self.scenario != "trace" and self.trace is not None:
+            raise ValueError(f"'trace' belongs to scenario trace, not to {self.scenario}")
+        if self.laws == "every_unlock" and self.executor != "cooperative":
+            raise ValueError("laws=every_unlock needs executor=cooperative: real CPUs cannot be stopped to look")
+        if self.lock == "sem" and self.executor == "cooperative":
+            raise ValueError("lock=sem needs executor=processes: in a cooperative run no lock is ever slept on")
+        if self.cooperative.scheduler == "replay" and not self.cooperative.schedule:
+            raise ValueError("cooperative.scheduler=replay needs cooperative.schedule")
+        return self
+
+
+def canonical(spec: RunSpec) -> str:
+    """The one text of a spec: sorted keys, no blanks. What is hashed and stored."""
+    return json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def config_hash(spec: RunSpec, *, without: frozenset[str] = frozenset({"seed"})) -> str:
+    """sha-256 of the canonical spec less `without`: runs of one arm share it, whatever their seeds."""
+    body = {k: v for k, v in spec.model_dump(mode="json").items() if k not in without}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What the programs on the emulated machine do: which page, load or store, when to fork. One workload a file."""

@@ -1,0 +1,43 @@
+"""Workloads by scenario, and the shape that each takes when a run does not say."""
+from dataclasses import dataclass
+
+from workers.workloads.mix cimport Mix
+from workers.workloads.scenarios cimport ForkFault, ThreadFault, Usemem
+from workers.workloads.trace cimport Trace
+from workers.workloads.trace_file import read_header, resolve
+
+CLASSES = {"thread_fault": ThreadFault, "fork_fault": ForkFault, "usemem": Usemem, "mix": Mix, "trace": Trace}
+PAGES = {"thread_fault": 2048, "fork_fault": 2048, "usemem": 4096, "mix": 256}
+PAGES_COOPERATIVE = 6  # few enough that schedules collide
+
+
+@dataclass(frozen=True)
+class Shape:
+    """cpus: working ones; pages: of one mm; mms: address spaces; resident_pages: limit of their memcg."""
+
+    cpus: int
+    pages: int
+    mms: int
+    resident_pages: int
+
+
+def shape_of(spec) -> Shape:
+    """What the scenario looks like: as the spec says, else by scenario. Errors: TraceError, ValueError."""
+    if spec.scenario == "trace":
+        pages = read_header(resolve(spec.trace)).pages
+        if spec.pages is not None and spec.pages != pages:
+            raise ValueError(f"pages is {spec.pages}, but trace {spec.trace!r} has {pages}; leave pages out")
+    else:
+        default = PAGES[spec.scenario] if spec.executor == "processes" else PAGES_COOPERATIVE
+        pages = spec.pages or default
+    mms = {"thread_fault": 1, "fork_fault": spec.cpus, "usemem": spec.cpus, "mix": spec.mms or spec.cpus + 2,
+           "trace": spec.mms or max(1, spec.cpus // 2)}[spec.scenario]
+    if spec.mms is not None and spec.mms != mms:
+        raise ValueError(f"mms is {spec.mms}, but scenario {spec.scenario} with {spec.cpus} CPUs has {mms}")
+    limit = spec.memcg.limit_pages or max(pages * mms // 2, spec.cpus + 2)
+    return Shape(spec.cpus, pages, mms, limit)
+
+
+def workload(spec, shape: Shape):
+    """A fresh Workload of the spec's scenario, for one CPU."""
+    return CLASSES[spec.scenario](spec, shape)

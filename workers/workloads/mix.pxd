@@ -1,0 +1,22 @@
+from libc.stdint cimport uint32_t
+from workers.cpu cimport Cpu
+from workers.protocols.base cimport Protocol
+from workers.workloads.workload cimport Workload
+
+cdef enum:
+    MIX_LOAD = 0
+    MIX_STORE
+    MIX_PAGEOUT
+    MIX_DONTNEED
+    MIX_RECLAIM
+    MIX_FORK
+    MIX_EXIT
+    MIX_SWAPOFF
+    NR_MIX
+
+cdef class Mix(Workload):
+    cdef uint32_t weights[NR_MIX]
+    cdef uint32_t total
+
+    cdef int choose(self, Cpu cpu) noexcept nogil
+    cdef void on_mm(self, Cpu cpu, Protocol p, int operation, uint32_t mm) noexcept nogil

@@ -1,0 +1,76 @@
+"""Operations by weight, on address spaces that come and go."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.vmstat cimport EV_OPERATIONS
+from workers.cpu cimport Cpu, count, random_u64
+from workers.mm.rmap cimport mmget_not_zero
+from workers.operations.fault cimport access_page
+from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init, mmput
+from workers.operations.madvise cimport madvise_dontneed, madvise_pageout
+from workers.operations.reclaim cimport memory_reclaim
+from workers.operations.swapoff cimport swapoff, swapon
+from workers.protocols.base cimport Protocol
+from workers.workloads.workload cimport MEMCG, Workload
+
+cdef enum:
+    RANGE_PAGES = 16  # of one madvise
+    RECLAIM_PAGES = 32
+
+OPERATIONS = ("load", "store", "pageout", "dontneed", "reclaim", "fork", "exit", "swapoff")
+
+
+cdef class Mix(Workload):
+    """`spec.mix`: operation -> weight. Half of the mms live at the start; fork fills the others, exit empties them."""
+
+    def __init__(self, spec, shape):
+        Workload.__init__(self, spec, shape)
+        for i, name in enumerate(OPERATIONS):
+            self.weights[i] = spec.mix.get(name, 0)
+            self.total += self.weights[i]
+
+    cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
+        cdef uint32_t mm, page
+        for mm in range((self.mms + 1) // 2):
+            mm_init(cpu, mm, MEMCG)
+            for page in range(self.pages):
+                access_page(cpu, p, mm, page, True)
+
+    cdef int choose(self, Cpu cpu) noexcept nogil:
+        cdef uint64_t draw = random_u64(cpu) % self.total
+        cdef int operation = 0
+        while draw >= self.weights[operation]:
+            draw -= self.weights[operation]
+            operation += 1
+        return operation
+
+    cdef void on_mm(self, Cpu cpu, Protocol p, int operation, uint32_t mm) noexcept nogil:
+        """An operation on an mm that somebody may end meanwhile: our use of it keeps it whole."""
+        cdef uint32_t page = <uint32_t>(random_u64(cpu) % self.pages)
+        cdef uint32_t end = page + RANGE_PAGES if page + RANGE_PAGES < self.pages else self.pages
+        if operation == MIX_LOAD or operation == MIX_STORE:
+            access_page(cpu, p, mm, page, operation == MIX_STORE)
+        elif operation == MIX_PAGEOUT:
+            madvise_pageout(cpu, p, mm, page, end)
+        elif operation == MIX_DONTNEED:
+            madvise_dontneed(cpu, p, mm, page, end)
+        elif operation == MIX_FORK:
+            count(cpu, EV_OPERATIONS)
+            fork_mm(cpu, p, mm, <uint32_t>(random_u64(cpu) % self.mms))
+
+    cdef void step(self, Cpu cpu, Protocol p) noexcept nogil:
+        cdef int operation = self.choose(cpu)
+        cdef uint32_t mm = <uint32_t>(random_u64(cpu) % self.mms)
+        if operation == MIX_RECLAIM:
+            count(cpu, EV_OPERATIONS)
+            memory_reclaim(cpu, p, MEMCG, RECLAIM_PAGES)
+        elif operation == MIX_EXIT:
+            count(cpu, EV_OPERATIONS)
+            exit_mm(cpu, p, mm)
+        elif operation == MIX_SWAPOFF:
+            if swapoff(cpu, p, 0) == 0:
+                swapon(cpu, 0)
+        elif mmget_not_zero(cpu, mm):
+            self.on_mm(cpu, p, operation, mm)
+            mmput(cpu, p, mm)
+        else:
+            mm_init(cpu, mm, MEMCG)

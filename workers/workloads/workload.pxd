@@ -1,0 +1,21 @@
+"""A workload: what CPU number n does next."""
+from libc.stdint cimport uint32_t
+from workers.cpu cimport Cpu
+from workers.protocols.base cimport Protocol
+
+cdef class Workload:
+    cdef uint32_t cpus  # working ones
+    cdef uint32_t pages  # of one mm
+    cdef uint32_t mms
+    cdef uint32_t store_percent
+    cdef bint random
+    cdef uint32_t at  # where this CPU is in its walk
+
+    cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil
+    cdef void step(self, Cpu cpu, Protocol p) noexcept nogil
+    cdef void reset(self, Cpu cpu) noexcept nogil
+    cdef uint32_t next_page(self, Cpu cpu) noexcept nogil
+    cdef bint stores(self, Cpu cpu) noexcept nogil
+
+cdef enum:
+    MEMCG = 1  # of all mms of a run
