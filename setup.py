@@ -14,6 +14,7 @@ Such a folder holds links to the Python sources too, so that PYTHONPATH=build/ts
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
@@ -183,6 +184,22 @@ class BuildCore(build_ext):
     def run(self) -> None:
         for handler in logging.getLogger().handlers:
             handler.addFilter(lambda record: record.levelno > logging.INFO or record.msg.startswith("building"))
+        Path("build").mkdir(exist_ok=True)
+        with open("build/lock", "w") as lock:  # two builds at once would read each other's half-written files
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stamp = Path("build") / f"stamp-{variant() or 'in-place'}"
+            sources = source_fingerprint()  # of before: what is edited during the build is built the next time
+            if stamp.exists() and stamp.read_text() == sources + self.module_fingerprint():
+                return
+            self.build_core()
+            stamp.write_text(sources + self.module_fingerprint())
+
+    def module_fingerprint(self) -> str:
+        """Sizes and times of the built modules."""
+        folder = Path() if self.inplace else Path(self.build_lib)
+        return "\n".join(describe(folder / self.get_ext_filename(extension.name)) for extension in self.extensions)
+
+    def build_core(self) -> None:
         translate(self.extensions, int(self.parallel or 1))
         name = variant()
         if name is not None:
@@ -196,6 +213,21 @@ class BuildCore(build_ext):
 
     def get_source_files(self) -> list[str]:
         return [source for extension in self.extensions for source in extension.sources]
+
+
+def source_fingerprint() -> str:
+    """Sizes and times of all that goes into a build: equal to the last one's when nothing changed."""
+    patterns = ["*.pyx", "*.pxd", "*.h", *(["*.py"] if variant() else [])]
+    paths = [path for folder in PYTHON_FOLDERS for pattern in patterns for path in sorted(Path(folder).rglob(pattern))]
+    return "\n".join([sys.version, *compiled_folders(), *map(describe, [Path("setup.py"), *paths]), ""])
+
+
+def describe(path: Path) -> str:
+    """Path, size and time of a file; the path alone when there is none."""
+    if not path.exists():
+        return str(path)
+    status = path.stat()
+    return f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
 def link_sources(target: Path) -> None:

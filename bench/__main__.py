@@ -60,12 +60,18 @@ def cycle_rows(program: Path, pairs: int) -> list[Row]:
 def core_run(protocol: str, **changes: Any) -> dict[str, Any]:
     """One run in a process of its own. Returns its metrics. Error: RuntimeError when it did not succeed."""
     spec = {"protocol": protocol, **FAULT_SPEC, **changes}
-    done = subprocess.run(
-        [sys.executable, "-m", "workers"], input=json.dumps(spec) + "\n", capture_output=True, text=True, cwd=ROOT
-    )
-    outcome = json.loads(done.stdout.splitlines()[-1])["outcome"] if done.stdout else None
+    command = [sys.executable, "-m", "workers"]
+    outcome: dict[str, Any] | None = None
+    # Standard input stays open: its end would cancel the run.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdin.write(json.dumps(spec) + "\n")
+        run.stdin.flush()
+        for line in run.stdout:
+            outcome = json.loads(line).get("outcome") or outcome
     if outcome is None or outcome["status"] != "succeeded":
-        raise RuntimeError(f"the run did not succeed: {outcome['reason'] if outcome else done.stderr}")
+        raise RuntimeError(f"the run did not succeed: {outcome['reason'] if outcome else 'no outcome was printed'}")
     metrics: dict[str, Any] = outcome["metrics"]
     return metrics
 
@@ -88,11 +94,9 @@ def fault_rows(pairs: int) -> list[Row]:
             bar=20.0,
             gain=lambda reference, candidate: reference / candidate,
         )
-        absolute = row.candidate
-        rows += [
-            row,
-            Row(f"  the same, us of CPU, {protocol}", FAULT_BAR_US, absolute, "us", absolute, row.low, row.high, 1.5),
-        ]
+        used = sorted(row.reference / ratio for ratio in (row.low, row.high))
+        what = f"  the same, us of CPU, {protocol}"
+        rows += [row, Row(what, FAULT_BAR_US, row.candidate, "us", row.candidate, used[0], used[1], FAULT_BAR_US)]
     return rows
 
 

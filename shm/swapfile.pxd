@@ -32,7 +32,7 @@ cdef struct swap_info_struct:
     uint32_t readahead_prev
     uint32_t readahead_window
     uint32_t pad0
-    uint64_t pad[2]
+    uint64_t pad[6]
 
 cdef struct io_request:
     uint64_t deadline_ns

@@ -119,5 +119,5 @@ def nothing_left_behind() -> Iterator[None]:
     until_ns = time.monotonic_ns() + PATIENCE_NS
     while names_left and time.monotonic_ns() < until_ns:  # the orphan of another session is swept there, soon
         select.poll().poll(50)
-        names_left = left_entries(names, processes_of_session())
+        names_left = sorted(set(names_left).intersection(entries()))
     assert not names_left, f"left in shared memory: {names_left}"

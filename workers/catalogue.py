@@ -45,7 +45,7 @@ PROTOCOLS = {
             "swap_cache",
             "SwapCache",
             "7.0 (phase II, patch 12 with its fix)",
-            "V2: whoever inserts a folio in the swap cache under the cluster lock swaps in; losers wait on the folio lock.",
+            "V2: whoever inserts a folio in the swap cache under the cluster lock swaps in; losers wait on its lock.",
             True,
         ),
     )

@@ -10,7 +10,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Status = Literal["succeeded", "failed", "timed_out", "lost", "cancelled"]
-WAIT_CAUSES = ("cluster_lock", "folio_lock", "tick_sleep", "device", "reclaim")
+WAIT_CAUSES = (
+    "cluster_lock",
+    "folio_lock",
+    "tick_sleep",
+    "device",
+    "reclaim",
+    "mmap_lock",
+    "page_table_lock",
+    "other_lock",
+)
 QUANTILES = {"p50_ns": 0.50, "p90_ns": 0.90, "p99_ns": 0.99, "p999_ns": 0.999, "p9999_ns": 0.9999}
 
 

@@ -21,14 +21,15 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from shm.errors import GeometryError, SegmentError
 from shm.segment import ABANDONED, FORMATTED, Segment, ensure_fits, new_name, pack_header
 from workers import environment, stats
 from workers.executors.child import Raised, call_aside
+from workers.executors.core import CompiledCore, Core
 from workers.executors.gate import Gate
-from workers.executors.processes import Core, Crew, fault_text
+from workers.executors.processes import Crew, fault_text
 from workers.executors.watch import Commands, Ended, Silence, Watch
 from workers.outcome import Event, Histogram, Outcome, Violation, Wait
 from workers.spec import RunSpec
@@ -36,6 +37,7 @@ from workers.spec import RunSpec
 EVIDENCE_NS = 400_000_000  # to read partial figures: a lost attempt is reported within a second
 EXPLORER_GRACE_NS = 300_000_000  # for an explorer that is told to stop to say what it has found
 
+T = TypeVar("T")
 Explore = Callable[[RunSpec, Callable[[], bool], Callable[[Any], None]], dict[str, Any]]
 
 
@@ -68,13 +70,13 @@ class Life:
 
 @dataclass
 class Done:
-    """What a run that went to its end has brought. Times in ns."""
+    """What a run that went to its end has brought. Times in ns; cpu_ns is None where nobody has taken it."""
 
     figures: dict[str, Any]
     violations: list[dict[str, Any]]
     laws: list[str]
     elapsed_ns: int
-    cpu_ns: int
+    cpu_ns: int | None
     faults: list[dict[str, int]] = field(default_factory=list)
 
 
@@ -90,7 +92,7 @@ def execute(
     """Run `spec` and return its Outcome, whatever happens; afterwards no segment, semaphore or process of it is left.
 
     `emit` takes the events but the last, `deadline_ns` is a CLOCK_MONOTONIC time or None. `core` and `explore` are the
-    compiled ones, workers.executors.core and workers.executors.cooperative.explore, unless given.
+    compiled ones, CompiledCore and workers.executors.cooperative.explore, unless given.
     """
     life = Life(emit)
     watch = Watch(commands, deadline_ns, life.beat)
@@ -99,11 +101,11 @@ def execute(
     circumstances = environment.collect()
     try:
         watch.check()
-        the_core = _load("workers.executors.core") if core is None else core
+        the_core = _loaded(CompiledCore) if core is None else core
         if name is not None:
             done = _on_processes(spec, watch, life, the_core, name)
         else:
-            explorer = _load("workers.executors.cooperative").explore if explore is None else explore
+            explorer = _loaded(_compiled_explore) if explore is None else explore
             done = _on_cooperative(spec, watch, life, the_core, explorer)
         return _outcome(done, circumstances)
     except Exception as error:
@@ -125,13 +127,12 @@ def execute(
 
 
 def flat(progress: dict[str, Any]) -> dict[str, float | int | None]:
-    """Progress as a sample: a list, one value per CPU, becomes its sum and one figure `name_cpuN` each."""
+    """Progress as a sample: a list `name_by_cpu`, one value per CPU, becomes one figure `name_cpuN` each."""
     sample: dict[str, float | int | None] = {}
     for name, value in progress.items():
-        if isinstance(value, (list, tuple)):
-            sample[name] = sum(value)
-            sample.update({f"{name}_cpu{cpu}": each for cpu, each in enumerate(value)})
-        elif isinstance(value, (int, float)) or value is None:
+        if isinstance(value, list):
+            sample.update({f"{name.removesuffix('_by_cpu')}_cpu{cpu}": each for cpu, each in enumerate(value)})
+        else:
             sample[name] = value
     return sample
 
@@ -141,10 +142,10 @@ def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str
     ensure_fits(plan.size)
     with Segment.create(plan.size, pack_header(plan.size), name=name) as segment:
         buf = segment.buf
-        call_aside(watch, lambda _: core.format_run(buf, plan, spec), what="the formatting")
+        call_aside(watch, lambda _: core.format(buf, plan, spec), what="the formatting")
         segment.set_state(FORMATTED)
-        crew = Crew(core, spec, buf, plan.workers, watch)
         gate = Gate(name)
+        crew = Crew(core, spec, buf, plan.workers, watch)
         try:
             crew.gather(gate)
             life.open(lambda: core.progress(buf))
@@ -161,18 +162,18 @@ def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str
             gate.close()
             life.sampler = None
         figures = call_aside(watch, lambda _: core.figures(buf, plan), what="the reading of the figures")
-        violations, laws = _check_laws(watch, core, buf, spec, figures)
+        violations, laws = _check_laws(watch, core, buf, plan, spec, figures)
     return Done(figures, violations, laws, elapsed_ns, cpu_ns, faults)
 
 
 def _check_laws(
-    watch: Watch, core: Core, buf: mmap.mmap, spec: RunSpec, figures: dict[str, Any]
+    watch: Watch, core: Core, buf: mmap.mmap, plan: Any, spec: RunSpec, figures: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Violations, and the names of the laws looked at. At rest: all CPUs have left."""
     if spec.laws == "off":
         return [], []
     try:
-        violations = call_aside(watch, lambda _: core.check_laws(buf, spec), what="the check of the laws")
+        violations = call_aside(watch, lambda _: core.check_laws(buf, plan, spec), what="the check of the laws")
     except Ended as end:
         end.evidence["figures"] = figures
         raise
@@ -204,7 +205,7 @@ def _on_cooperative(spec: RunSpec, watch: Watch, life: Life, core: Core, explore
     if laws is None:
         laws = [] if spec.laws == "off" else core.laws_for(spec)
     elapsed_ns = time.monotonic_ns() - began_ns
-    return Done(figures, figures["violations"], laws, elapsed_ns, int(figures.get("cpu_ns", 0)))
+    return Done(figures, figures["violations"], laws, elapsed_ns, figures.get("cpu_ns"))
 
 
 def _partial_figures(core: Core, buf: mmap.mmap, plan: Any) -> dict[str, Any]:
@@ -248,9 +249,14 @@ def _plan(core: Core, spec: RunSpec) -> Any:
         raise Ended("failed", "bad_spec", str(error)) from error
 
 
-def _load(module: str) -> Any:
+def _compiled_explore() -> Explore:
+    explore: Explore = importlib.import_module("workers.executors.cooperative").explore
+    return explore
+
+
+def _loaded(load: Callable[[], T]) -> T:
     try:
-        return importlib.import_module(module)
+        return load()
     except ImportError as error:
         raise Ended("failed", "core_missing", f"the compiled core is not there, run 'make setup': {error}") from error
 
@@ -265,7 +271,8 @@ def _as_ended(error: Exception) -> Ended:
     if isinstance(error, SegmentError):
         return Ended("failed", "segment_error", str(error))
     if isinstance(error, Raised):
-        code = "geometry_refused" if error.kind == "GeometryError" else "core_raised"
+        # ValueError is what the core raises for a spec that asks in vain: an unknown protocol, a schedule that is none.
+        code = {"GeometryError": "geometry_refused", "ValueError": "bad_spec"}.get(error.kind, "core_raised")
         return Ended("failed", code, f"{error.kind}: {error}")
     trace = traceback.format_exc()
     sys.stderr.write(trace)

@@ -77,7 +77,7 @@ class RunSpec(Model):
     trace: str | None = Field(None, max_length=4096, description="scenario trace: name in the catalogue or path")
     swapoff_every_ms: int | None = Field(None, ge=1, le=60_000, description="swapoff and swapon again in this period")
     readahead_pages: Literal[1, 2, 4, 8, 16, 32] = 8
-    charge_failure_ppm: int = Field(0, ge=0, le=1_000_000, description="injected failures of a memcg charge, per million")
+    charge_failure_ppm: int = Field(0, ge=0, le=1_000_000, description="injected charge failures, per million")
     laws: Literal["off", "at_rest", "every_unlock"] = "at_rest"
     lockdep: bool = False
     cooperative: CooperativeSpec = CooperativeSpec()

@@ -35,7 +35,7 @@ def quantile_ns(histogram: Mapping[str, Any], quantile: float) -> float | None:
     raise ValueError(f"a histogram whose counts add up to {below} says that it has {total} observations")
 
 
-def metrics(figures: Mapping[str, Any], elapsed_ns: int, cpu_ns: int) -> dict[str, float | int | None]:
+def metrics(figures: Mapping[str, Any], elapsed_ns: int, cpu_ns: int | None) -> dict[str, float | int | None]:
     """The headline figures of a run from the core's figures, its measured time and the time its workers were on a CPU.
 
     Latencies are those of the histogram `swap_in`. throughput_ops_s counts operations of all CPUs; None without time.

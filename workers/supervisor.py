@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from workers.executors.child import die_with_parent, signal_name
-from workers.executors.processes import Core
+from workers.executors.core import Core
 from workers.executors.watch import readable
 from workers.outcome import Event, Outcome
 from workers.run import Explore, execute

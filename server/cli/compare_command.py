@@ -190,10 +190,11 @@ def _show(compared: Compared, db: str | None, report: str | None) -> None:
     console = stdout_console()
     result = compared.result
     arms = {compared.baseline: result.baseline, compared.candidate: result.candidate}
-    show_arms(console, arms)
-    console.print()
-    show_waits(console, {name: arm.waits for name, arm in arms.items()})
-    console.print()
+    if any(arm.throughput_ops_s is not None for arm in arms.values()):
+        show_arms(console, arms)
+        console.print()
+        show_waits(console, {name: arm.waits for name, arm in arms.items()})
+        console.print()
     show_verdicts(console, result, compared.baseline, compared.candidate)
     show_violations(console, compared.violations)
     console.print()

@@ -35,7 +35,7 @@ def table_for(console: Console, title: str, columns: list[str]) -> Table:
         padding=(0, 2, 0, 0),
     )
     for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
     return table
 
 

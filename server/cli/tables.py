@@ -10,10 +10,10 @@ from rich.text import Text
 from server.cli.output import table_for
 from server.compare import ArmFigures, Comparison, WaitFigures
 from server.compare.wording import (
+    LABELS,
     cause_text,
     change_text,
     headline,
-    interval_text,
     metric_text,
     ns_text,
     p_text,
@@ -23,6 +23,7 @@ from server.compare.wording import (
 from workers.outcome import Violation
 
 STYLES = {"improved": "green", "regressed": "red", "equivalent": "", "inconclusive": "yellow", "not_comparable": "red"}
+WIDE = 100  # columns that the waits of two arms take with their totals
 QUANTILE_COLUMNS = ("p50_ns", "p90_ns", "p99_ns", "p999_ns")
 
 
@@ -38,16 +39,19 @@ def show_arms(console: Console, arms: Mapping[str, ArmFigures]) -> None:
 
 
 def show_waits(console: Console, arms: Mapping[str, Mapping[str, WaitFigures]]) -> None:
-    """Causes of waiting side by side: how often, total time, and time a swap-in."""
+    """Causes of waiting side by side: how often, total time where the console is wide enough, and time a swap-in."""
     if not any(arms.values()):
         return
-    columns = ["", *(f"{name} {what}" for name in arms for what in ("count", "total", "a swap-in"))]
+    wide = console.width >= WIDE
+    parts = ("count", "total", "a swap-in") if wide else ("count", "a swap-in")
+    columns = ["", *(f"{name}\n{part}" for name in arms for part in parts)]
     table = table_for(console, "waits, all runs of an arm together", columns)
     for cause in dict.fromkeys(cause for waits in arms.values() for cause in waits):
         cells = []
         for waits in arms.values():
             wait = waits.get(cause)
-            cells += [f"{wait.count:,}", ns_text(wait.total_ns), ns_text(wait.per_operation_ns)] if wait else ["-"] * 3
+            total = [ns_text(wait.total_ns if wait else None)] if wide else []
+            cells += [f"{wait.count:,}" if wait else "-", *total, ns_text(wait.per_operation_ns if wait else None)]
         table.add_row(cause_text(cause), *cells)
     console.print(table)
 
@@ -60,19 +64,16 @@ def show_verdicts(console: Console, comparison: Comparison, baseline: str, candi
     for metric in comparison.metrics.values():
         sentence = verdict_text(metric, candidate)
         console.print(Text(f"  {sentence}", style=STYLES[metric.verdict]), soft_wrap=True)
-    columns = ["", baseline, candidate, "change", "95 % CI", "n", "p", "p (Holm)", "verdict"]
+    columns = ["", baseline, candidate, "change", "p", "p (Holm)"]
     table = table_for(console, "", columns)
     for name, metric in comparison.metrics.items():
         table.add_row(
-            name,
+            LABELS[name],
             metric_text(name, metric.baseline),
             metric_text(name, metric.candidate),
             change_text(metric.change),
-            interval_text(metric.ci),
-            str(metric.n),
             p_text(metric.p),
             p_text(metric.p_holm),
-            Text(metric.verdict, style=STYLES[metric.verdict]),
         )
     console.print()
     console.print(table)

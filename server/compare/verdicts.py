@@ -85,7 +85,7 @@ def _decide(measured: Measured, p_holm: float | None, pairing: Pairing, family: 
         return "inconclusive", too_small
     if shift.p < ALPHA:
         return "inconclusive", f"p = {shift.p:.2g} alone, but {p_holm:.2g} after Holm over {family} metrics"
-    return "inconclusive", f"the interval holds both no change and more than {EQUIVALENCE_MARGIN:.0%}"
+    return "inconclusive", f"the interval holds both no change and more than {EQUIVALENCE_MARGIN * 100:g} %"
 
 
 def _inside_margin(interval: tuple[float, float]) -> bool:

@@ -29,7 +29,7 @@ def options_of(name: str) -> dict[str, str]:
     context = click.Context(command)
     found = {}
     for parameter in command.get_params(context):
-        if isinstance(parameter, click.Option) and parameter.name != "help":
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts:
             record = parameter.get_help_record(context)
             assert record is not None
             found[" ".join(record[0].split())] = " ".join(record[1].split())

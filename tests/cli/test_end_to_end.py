@@ -32,7 +32,7 @@ def swaprace(checkout: Path, database: Path, *arguments: str) -> subprocess.Comp
 
 def test_two_protocols_race(checkout: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
-    arguments = ["--scenario", "thread_fault", "--cpus", "4", "--trials", "8", "--seconds", "0.3"]
+    arguments = ["--scenario", "thread_fault", "--cpus", "4", "--trials", "8", "--seconds", "0.15"]
     done = swaprace(
         checkout, tmp_path / "r.db", "compare", "has_cache", "swap_cache", *arguments, "--json", "--report", str(report)
     )
@@ -109,3 +109,18 @@ def test_an_interrupt_cancels_and_leaves_nothing(checkout: Path, tmp_path: Path,
         store.close()
     assert set(states) <= {"succeeded", "cancelled"}
     assert states["cancelled"] >= 1
+
+
+def test_a_recorded_program_is_a_workload(checkout: Path, tmp_path: Path) -> None:
+    """What the program prints stays out of the JSON."""
+    trace = tmp_path / "echo.swpt"
+    command = [sys.executable, "-m", "server.cli", "record", "-o", str(trace), "--json", "--", "echo", "hello"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["references"] > 0
+    assert "hello" in done.stderr
+    played = swaprace(
+        checkout, tmp_path / "r.db", "run", "swap_cache", "--trace", str(trace), "--seconds", "0.1", "--json"
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert json.loads(played.stdout)["spec"]["scenario"] == "trace"

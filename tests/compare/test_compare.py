@@ -188,8 +188,8 @@ def test_holm_steps_down_and_counts_what_has_no_p() -> None:
 
 
 def test_a_against_a_is_rarely_called_a_change() -> None:
-    """400 A/A comparisons of four metrics: at most 5 % may call any metric changed (8.3 % is three errors above)."""
-    rng, called, rounds = np.random.default_rng(17), 0, 400
+    """300 A/A comparisons of four metrics: at most 5 % may call any metric changed (8.8 % is three errors above)."""
+    rng, called, rounds = np.random.default_rng(17), 0, 300
     base = rng.gamma(3, 4000, 12_000)
     template = run(0, latencies_ns=base)
     hist = template.histograms["swap_in"]
@@ -218,7 +218,7 @@ def test_a_against_a_is_rarely_called_a_change() -> None:
             arms.append(runs)
         verdicts = {m.verdict for m in compare_runs(*arms).metrics.values()}
         called += bool(verdicts & {"improved", "regressed"})
-    assert called / rounds < 0.083
+    assert called / rounds < 0.088
 
 
 def test_a_known_shift_is_found() -> None:

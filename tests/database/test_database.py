@@ -63,8 +63,8 @@ def test_every_migration_goes_back(url: str) -> None:
 
 def test_many_processes_may_upgrade_at_once(url: str, checkout: Path) -> None:
     program = [sys.executable, "-c", "import sys; from server.db import upgrade; upgrade(sys.argv[1])", url]
-    started = [subprocess.Popen(program, cwd=checkout) for _ in range(3)]
-    assert [process.wait() for process in started] == [0, 0, 0]
+    started = [subprocess.Popen(program, cwd=checkout) for _ in range(2)]
+    assert [process.wait() for process in started] == [0, 0]
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:

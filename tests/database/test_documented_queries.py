@@ -13,6 +13,7 @@ from server.processes import myself
 from server.schemas import Arm
 from server.store import Store, open_store
 from tests.database.outcomes import broken_law, made_outcome
+from workers.outcome import WAIT_CAUSES
 from workers.spec import RunSpec
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "database.md"
@@ -63,6 +64,11 @@ def test_the_page_knows_every_view_and_column(store: Store) -> None:
             alone = "none of the shared columns" in line
             documented[name.strip("`")] = words if alone else words | SHARED
     assert documented == views_of(store)
+
+
+def test_the_page_knows_every_cause_of_waiting() -> None:
+    (causes,) = re.findall(r"`cause` \(([^)]*)\)", PAGE.read_text())
+    assert tuple(re.findall(r"`([a-z_]+)`", causes)) == WAIT_CAUSES
 
 
 def test_every_view_is_queried_by_an_example() -> None:

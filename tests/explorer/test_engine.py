@@ -1,4 +1,4 @@
-"""The scheduler sees what there is to see: each litmus program that can go wrong does, and each that cannot never does."""
+"""The scheduler sees what there is to see: a litmus program that can go wrong does, and one that cannot never does."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 import pytest
 
 from shm.segment import start_time
-from workers.executors.processes import Core
+from workers.executors.core import Core
 from workers.outcome import Event, Outcome
 from workers.run import execute
 from workers.spec import RunSpec

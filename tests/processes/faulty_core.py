@@ -38,7 +38,7 @@ def plan(spec: RunSpec) -> Plan:
     return Plan(size, spec.cpus + (spec.device.kind == "disk"))
 
 
-def format_run(buf: mmap.mmap, plan: Plan, spec: RunSpec) -> None:
+def format(buf: mmap.mmap, plan: Plan, spec: RunSpec) -> None:
     if spec.protocol == "format_crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
     if spec.protocol == "format_hangs":
@@ -93,11 +93,12 @@ def set_stop(buf: mmap.mmap) -> None:
 
 def progress(buf: mmap.mmap) -> dict[str, Any]:
     workers = WORD.unpack_from(buf, HEADER_BYTES + 8)[0]
-    return {"operations": [WORD.unpack_from(buf, line(cpu))[0] for cpu in range(workers)], "swap_ins": 0}
+    by_cpu = [WORD.unpack_from(buf, line(cpu))[0] for cpu in range(workers)]
+    return {"operations": sum(by_cpu), "swap_ins": 0, "operations_by_cpu": by_cpu}
 
 
 def figures(buf: mmap.mmap, plan: Plan) -> dict[str, Any]:
-    return shaped(sum(progress(buf)["operations"]))
+    return shaped(progress(buf)["operations"])
 
 
 def shaped(operations: int) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def shaped(operations: int) -> dict[str, Any]:
     }
 
 
-def check_laws(buf: mmap.mmap, spec: RunSpec) -> list[dict[str, Any]]:
+def check_laws(buf: mmap.mmap, plan: Plan, spec: RunSpec) -> list[dict[str, Any]]:
     if spec.protocol == "laws_crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     if spec.protocol == "laws_hang":
@@ -153,7 +154,7 @@ def explore(
 
 
 if __name__ == "__main__":
-    from workers.executors.processes import Core
+    from workers.executors.core import Core
     from workers.supervisor import main
 
     deadline_seconds = float(sys.argv[1]) if len(sys.argv) > 1 else None

@@ -24,18 +24,29 @@ LATEST_KILL_MS = 1000
 ENDS = {("lost", "worker_died"), ("lost", "core_crashed"), ("succeeded", "completed")}
 
 
-def ordeal(supervise: Callable[..., Any], children: Callable[[int], list[int]], seed: int) -> None:
-    """One run with one kill."""
+def ordeal(supervise: Callable[..., Any], children: Callable[[int], list[int]], seed: int) -> str:
+    """One run with one kill. How it ended."""
     dice = random.Random(seed)
-    supervisor = supervise(faulty=True)
-    supervisor.say({"protocol": "steady", "cpus": 3, "seconds": SECONDS, "seed": seed})
+    supervisor = supervise()
+    supervisor.say(
+        {
+            "protocol": dice.choice(["has_cache", "swap_cache"]),
+            "scenario": dice.choice(["thread_fault", "fork_fault", "usemem"]),
+            "device": {"kind": dice.choice(["zram", "disk"])},
+            "lock": dice.choice(["word", "sem"]),
+            "cpus": 3,
+            "seconds": SECONDS,
+            "seed": seed,
+        }
+    )
     supervisor.until("started")
     prefix = f"swaprace-{supervisor.pid}-{start_time(supervisor.pid)}-"
     select.poll().poll(dice.randrange(LATEST_KILL_MS))  # the random moment
     family = children(supervisor.pid)
-    if dice.random() < 0.3 or not family:
+    if dice.random() < 0.2 or not family:
         supervisor.process.kill()
         supervisor.process.wait(30)
+        end = "supervisor killed"
     else:
         victim = dice.choice(family)
         try:
@@ -47,19 +58,21 @@ def ordeal(supervise: Callable[..., Any], children: Callable[[int], list[int]], 
         assert (outcome.status, outcome.reason_code) in ENDS, outcome.reason
         assert outcome.status != "lost" or time.monotonic_ns() - killed_ns < 1_000_000_000
         assert outcome.status != "lost" or str(victim) in outcome.reason or outcome.reason_code == "core_crashed"
+        end = f"{outcome.status} {outcome.reason_code}"
     until_ns = time.monotonic_ns() + 1_000_000_000
     while any(start_time(pid) is not None for pid in family):
         assert time.monotonic_ns() < until_ns, f"workers outlive their supervisor: {children(supervisor.pid)}"
     sweep_orphans()
     assert [name for name in entries() if prefix in name] == []
+    return end
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_kill_at_a_random_moment(supervise: Any, children: Any, seed: int) -> None:
-    ordeal(supervise, children, seed)
+    print(ordeal(supervise, children, seed))
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(1000, 1200))
 def test_two_hundred_kills_at_random_moments(supervise: Any, children: Any, seed: int) -> None:
-    ordeal(supervise, children, seed)
+    print(ordeal(supervise, children, seed))  # pytest -rP tells how each ended

@@ -19,6 +19,7 @@ from workers.workloads.trace_file import (
     TracedProcess,
     TraceError,
     catalogue,
+    narrowed,
     read_header,
     read_trace,
     resolve,
@@ -67,6 +68,18 @@ def test_a_trace_survives_its_file(
     header = read_header(path)
     assert (header.pages, header.references) == (pages, len(references))
     assert header.stores == sum(is_store for _, is_store in accesses)
+
+
+def test_a_trace_can_be_narrowed(trace: Trace) -> None:
+    narrow = narrowed(trace, 48)
+    assert narrow.window_pages == 48
+    assert (narrow.pages, narrow.name) == (trace.pages, trace.name)
+    assert trace.pages <= len(narrow.references) < len(trace.references)
+    assert {reference >> 1 for reference in narrow.references} == set(range(trace.pages))
+    small = Trace("small", "small", 3, array("I", [0, 2, 0, 1, 3, 4, 1, 0, 2]))
+    assert list(narrowed(small, 2).references) == [0, 2, 1, 3, 4, 1, 2]
+    with pytest.raises(ValueError, match="passed a window of 48"):
+        narrowed(narrow, 16)
 
 
 @pytest.mark.parametrize("kept", [0, 4, PREFIX.size - 1, PREFIX.size + 10, 400, -1])

@@ -21,10 +21,10 @@ from workers.invariants.registry import LAWS, laws_for
 from workers.schedulers.random_walk import RandomWalk
 from workers.schedulers.replay import Replay
 
-# Steps after which a schedule counts as one that makes no progress: an order of magnitude above the longest operations
-# (exit, swapoff) of a small geometry.
-STEPS_BEYOND = 50_000
-STEPS_PER_OPERATION = 5_000
+# Steps after which a schedule counts as one that makes no progress. The longest operation of a small geometry, a swapoff
+# whose charges find the memcg full, takes some 100,000; a loop without end is seen within 50 ms.
+STEPS_BEYOND = 1_000_000
+STEPS_PER_OPERATION = 10_000
 BATCH_S = 0.05  # for so long the GIL is not taken: a cancel is heard, and progress told, that often
 
 
@@ -191,6 +191,8 @@ cdef class Exploration:
             "trace_hash": f"{self.engine.hash:016x}",
             "cpu_ns": cpu_ns,
         })
+        if spec.cooperative.scheduler == "replay":
+            told["trace"] = self.engine.execution.trace_told()
         return told
 
 
@@ -199,9 +201,10 @@ def explore(spec, should_stop, on_progress) -> dict:
 
     Returns the figures of workers.executors.control.figures summed over all schedules, latencies in virtual ns, and:
     violations (law, sentence, detail, count, schedule: the shortest recording that shows it), laws_checked, schedules,
-    steps, schedules_per_second (of real time), trace_hash (hex; equal for equal specs), cpu_ns (real). on_progress(dict)
-    is told schedules, steps and violated_laws after every batch. Errors: GeometryError, ValueError for a replay that is no
-    recording or that diverges, RuntimeError for a preparation that does not end.
+    steps, schedules_per_second (of real time), trace_hash (hex; equal for equal specs), cpu_ns (real); of a replay also
+    trace, its steps as lines. on_progress(dict) is told schedules, steps and violated_laws after every batch. Errors:
+    GeometryError, ValueError for a replay that is no recording or that diverges, RuntimeError for a preparation that
+    does not end.
     """
     exploration = Exploration(spec)
     began, cpu_began = time.perf_counter(), time.process_time_ns()

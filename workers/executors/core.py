@@ -1,4 +1,4 @@
-"""The compiled core as a run of real processes sees it: a `Core` says what it must do, `CompiledCore` is the one there is.
+"""The compiled core as a run of real processes sees it: `Core` says what it must do, `CompiledCore` is it.
 
 The compiled modules are loaded when a CompiledCore is made: in the supervisor, before it forks its CPUs, and nowhere in
 the service.

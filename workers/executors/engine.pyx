@@ -55,7 +55,7 @@ cdef uint64_t own_bytes() noexcept nogil:
 
 
 cdef class Engine:
-    """An engine over the formatted segment in `buf` (a writable buffer, in virtual time: its clock starts at one tick)."""
+    """An engine over the formatted segment in `buf`, a writable buffer. Its virtual clock starts at one tick."""
 
     def __cinit__(self):
         self.execution = Execution()
@@ -113,7 +113,7 @@ cdef class Engine:
             raise RuntimeError(f"preparation: {self.execution.verdict_text()}: {self.execution.waiting_told()}")
 
     def start_measuring(self, working: int) -> None:
-        """From here on, `working` CPUs are at work and all is counted; this is the state that every schedule begins with."""
+        """From here on `working` CPUs are at work and all is counted: the state that every schedule begins with."""
         cdef uint64_t i
         cdef percpu_t *pc
         for i in range(self.m.geo.cpus):
@@ -192,7 +192,7 @@ cdef class Engine:
             self.execution.run()
 
     cdef bint legal(self) noexcept nogil:
-        """Whether the execution that has just been played came to its end and left a state that the judge finds legal."""
+        """Whether the execution that was just played came to its end and left a state that the judge finds legal."""
         return self.execution.verdict == COMPLETED and self.judge.at_rest(&self.m)
 
     cdef uint64_t batch(self, uint64_t first, uint64_t nr) noexcept nogil:

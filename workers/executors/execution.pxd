@@ -1,8 +1,8 @@
 """The engine of the cooperative executor: one thread, a stack for each CPU, and a scheduler asked at every point.
 
-`point` is called on the stack of the CPU that runs, before its step takes effect. The step becomes that CPU's pending one;
-a CPU whose pending step is enabled is chosen, and control passes to its stack. The decision is made on the stack that
-gives control up, so that a CPU which is chosen again pays no switch.
+`point` is called on the stack of the CPU that runs, before its step takes effect. The step becomes that CPU's pending
+one; a CPU whose pending step is enabled is chosen, and control passes to its stack. The decision is made on the stack
+that gives control up, so that a CPU which is chosen again pays no switch.
 
     pending step      enabled when
     STEP_ACQUIRE      the lock's word is 0
@@ -11,8 +11,8 @@ gives control up, so that a CPU which is chosen again pays no switch.
     STEP_END          never
     all others        always
 
-Virtual time: one clock in ns. Each step costs STEP_NS, STEP_BUSY what it says. When nobody is enabled the clock jumps to
-the earliest timer; when there is none and somebody has not ended, that is a deadlock.
+Virtual time: one clock in ns. Each step costs STEP_NS, STEP_BUSY what it says. When nobody is enabled the clock jumps
+to the earliest timer; when there is none and somebody has not ended, that is a deadlock.
 """
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -20,7 +20,7 @@ from workers.executors.stacks cimport coro_stack, stack_entry
 from workers.schedulers.schedule cimport Schedule
 
 cdef enum:
-    STEP_NS = 5  # an uncontended atomic on the machine of docs/performance.md
+    STEP_NS = 5  # about an uncontended atomic
     MAX_TASKS = 80  # CPU blocks of a segment
     CHANCE_BYTES = 8  # of a recording: they seed the CPUs' random numbers
     TRACE_STEPS = 1 << 16  # steps of an execution that are kept; later ones count and enter the hash

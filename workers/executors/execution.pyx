@@ -19,7 +19,8 @@ cdef uint64_t NEVER = <uint64_t>-1
 
 KINDS = ("start", "atomic", "acquire", "trylock", "release", "park", "tick", "busy", "end")
 CAUSES = (
-    "a cluster lock", "a folio lock", "a tick", "the device", "reclaim", "an mmap_lock", "a page table lock", "an event",
+    "a cluster lock", "a folio lock", "a tick", "the device", "reclaim", "an mmap_lock", "a page table lock",
+    "an event",
 )
 VERDICTS = ("running", "completed", "deadlock", "no progress", "diverged", "broken")
 

@@ -1,8 +1,8 @@
 """The cooperative executor's self-test: programs of a few lines whose legal and illegal ends are known.
 
-A scheduler that misses an interleaving shows nothing, so each program here that can go wrong must be seen to go wrong, and
-each that cannot must stay clean. `play` runs one; `PROGRAMS` says what each does. Their shared words are those of the
-first mm of a tiny segment, which a schedule resets.
+A scheduler that misses an interleaving shows nothing, so each program here that can go wrong must be seen to go wrong,
+and each that cannot must stay clean. `play` runs one; `PROGRAMS` says what each does. Their shared words are those of
+the first mm of a tiny segment, which a schedule resets.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -21,8 +21,6 @@ from shm.geometry import Geometry
 from shm.layout import format_segment, size_of
 
 STEP_LIMIT = 5_000
-TICK_NS = 4_000_000
-ROUNDS = 6
 cdef enum:
     C_ROUNDS = 6
     C_TICK_NS = 4000000
@@ -98,7 +96,7 @@ cdef class ParkWake(Body):
 
 
 cdef class LostWakeup(Body):
-    """CPU 0 sets a flag and wakes whoever has said that it sleeps; the others look, then say so, then sleep: too late."""
+    """CPU 0 sets a flag and wakes who has said that it sleeps; the others look, say so, and sleep: too late."""
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         if cpu.id == 0:
@@ -113,7 +111,7 @@ cdef class LostWakeup(Body):
 
 
 cdef class Ticks(Body):
-    """Sleep a tick after some busy time, then wait with a timeout: time passes as it must, and no wake-up comes early."""
+    """Sleep a tick after some busy time, then wait with a timeout: time passes, and no wake-up comes early."""
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         cdef uint64_t since, slept

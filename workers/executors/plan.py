@@ -41,7 +41,7 @@ def plan(spec: RunSpec) -> Plan:
         slots=slots,
         cluster_slots=cluster,
         tables=slots // cluster,
-        blocks=slots,
+        blocks=min(slots, shape.pages * shape.mms + folios),  # pages that can be swapped out, and caches of them
         folios=folios,
         mms=shape.mms,
         pages=shape.pages,

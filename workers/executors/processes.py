@@ -11,9 +11,10 @@ import mmap
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from workers.executors.child import CHILD_RAISED, Child, Lines, kill_all, write_line
+from workers.executors.core import Core
 from workers.executors.gate import Gate
 from workers.executors.watch import Ended, Watch
 from workers.spec import RunSpec
@@ -21,34 +22,6 @@ from workers.spec import RunSpec
 START_NS = 300_000_000_000  # fork to gate: 2 ms a CPU, but CPU 0 fills the memory of the run, swap and all
 GRACE_NS = 2_000_000_000  # stop to leaving, on a loaded machine, with every lock contended
 GRACE_WAITS = 64  # and this many reads, writes and ticks one after the other: a batch of reclaim, a readahead, retries
-
-
-class Program(Protocol):
-    """The compiled loop of one CPU."""
-
-    def prepare(self) -> None:
-        """Fill the memory of the run, once, by CPU 0, before anybody's first operation; the disk serves meanwhile."""
-        ...
-
-    def run(self) -> int:
-        """Run until the stop word is set or all is done. 0, or the positive code of a fault found in the core."""
-        ...
-
-
-class Core(Protocol):
-    """The module workers.executors.core, as far as a run asks it. What it tells has the shapes of workers.outcome.
-
-    A plan has `size`, the bytes of the whole segment, and `workers`, the processes, the CPU of a disk last.
-    """
-
-    def plan(self, spec: RunSpec, /) -> Any: ...
-    def format_run(self, buf: mmap.mmap, plan: Any, spec: RunSpec, /) -> None: ...
-    def Program(self, buf: mmap.mmap, spec: RunSpec, cpu: int, /) -> Program: ...
-    def set_stop(self, buf: mmap.mmap, /) -> None: ...
-    def progress(self, buf: mmap.mmap, /) -> dict[str, Any]: ...
-    def figures(self, buf: mmap.mmap, plan: Any, /) -> dict[str, Any]: ...
-    def check_laws(self, buf: mmap.mmap, spec: RunSpec, /) -> list[dict[str, Any]]: ...
-    def laws_for(self, spec: RunSpec, /) -> list[str]: ...
 
 
 @dataclass

@@ -16,10 +16,6 @@ from workers.workloads.workload cimport Workload
 from workers.protocols.registry import protocol
 from workers.workloads.catalogue import shape_of, workload
 
-cdef enum:
-    LOOK_EVERY = 64  # operations between two looks at the stop word and the clock
-
-
 cdef uint32_t reclaim_from(Cpu cpu, uint32_t memcg, uint32_t nr) noexcept nogil:
     """The door upstairs: from an allocation or a charge to reclaim, which knows the protocol."""
     return try_to_free_pages(cpu, <Protocol>cpu.protocol, memcg, nr)
@@ -78,11 +74,9 @@ cdef class Program:
         self.cpu.my.phase = PHASE_LEFT
 
     cdef void run_until_stopped(self) noexcept nogil:
-        cdef int i
         self.begin()
         while not load32(&self.cpu.m.control.stop):
-            for i in range(LOOK_EVERY):
-                self.one_operation()
+            self.one_operation()
         worker_leaves(self.cpu)
         self.cpu.my.phase = PHASE_LEFT
 

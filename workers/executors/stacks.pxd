@@ -5,8 +5,8 @@ makecontext once and _setjmp/_longjmp after it (Engelschall, "Portable Multithre
 -U_FORTIFY_SOURCE because fortified glibc takes a longjmp to another stack for an overflow. swapcontext alone makes two
 system calls a switch and is 5 times slower.
 
-A stack is made once and started as often as wished: what lay on it is forgotten, so a CPU that is stuck in the middle of
-an operation is abandoned by starting its stack again. No Python object may be owned by a frame on such a stack.
+A stack is made once and started as often as wished: what lay on it is forgotten, so a CPU that is stuck in the middle
+of an operation is abandoned by starting its stack again. No Python object may be owned by a frame on such a stack.
 """
 from libc.stddef cimport size_t
 

@@ -3,8 +3,12 @@
     word 0  identity: anon_vma << 32 | page, given at the first touch, kept by fork and copy on write
     word 1  stamp of the last store: CPU + 1 << 48 | count; 0 until the first store
     word 2..  (identity ^ stamp) * odd constant + index
+
+A device without stable writes may read a page while its program stores to it, as in the kernel: the page is dirty again
+then, and what was written is never used. So stores and the copy to the device go word by word, each one atomic.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
+from shm.atomic cimport load64_relaxed, store64_relaxed
 
 cdef enum:
     STAMP_CPU_SHIFT = 48
@@ -15,10 +19,16 @@ cdef inline uint64_t pattern(uint64_t identity, uint64_t stamp) noexcept nogil:
 cdef inline void content_write(char *payload, uint64_t bytes, uint64_t identity, uint64_t stamp) noexcept nogil:
     cdef uint64_t *word = <uint64_t *>payload
     cdef uint64_t seed = pattern(identity, stamp), i
-    word[0] = identity
-    word[1] = stamp
+    store64_relaxed(&word[0], identity)
+    store64_relaxed(&word[1], stamp)
     for i in range(2, bytes // 8):
-        word[i] = seed + i
+        store64_relaxed(&word[i], seed + i)
+
+cdef inline void content_copy(char *to, char *payload, uint64_t bytes) noexcept nogil:
+    """What a device reads of a page that may be stored to meanwhile."""
+    cdef uint64_t i
+    for i in range(bytes // 8):
+        (<uint64_t *>to)[i] = load64_relaxed(&(<uint64_t *>payload)[i])
 
 cdef inline bint content_intact(char *payload, uint64_t bytes) noexcept nogil:
     cdef uint64_t *word = <uint64_t *>payload

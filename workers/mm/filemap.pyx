@@ -5,7 +5,7 @@ somebody waits for: it hands it over, and wakes everybody who only waited for an
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport add32, cas32, fetch_and32, load32, store32
+from shm.atomic cimport add32, cas32, fetch_and32, load32, load64, store32
 from shm.folio cimport IO_OWNER, PG_LOCKED, PG_WAITERS, PG_WRITEBACK, folio_t
 from shm.layout cimport NR_WAIT_QUEUES, percpu_of, wait_queue
 from shm.lock cimport CLASS_FOLIO, CLASS_MMAP
@@ -25,7 +25,7 @@ cdef enum:
 
 
 cdef inline wait_queue *queue_of(Cpu cpu, void *address) noexcept nogil:
-    """The hash takes the offset in the segment: addresses differ between processes and runs."""
+    """The hash takes the offset in the segment: addresses differ between processes and runs. Context: none."""
     cdef uint64_t key = <uint64_t>(<char *>address - cpu.m.base) >> 6
     return &cpu.m.wait_queues[(key * <uint64_t>0x9E3779B97F4A7C15) >> 58]
 
@@ -102,7 +102,7 @@ cdef void folio_lock(Cpu cpu, uint32_t pfn, int cause) noexcept nogil:
         return
     enqueue(cpu, q, folio, WAIT_MODE_EXCLUSIVE)
     cpu.unlock(&q.lock)
-    trace(cpu, TRACE_FOLIO_WAIT, folio.swap, pfn, 0)
+    trace(cpu, TRACE_FOLIO_WAIT, load64(&folio.swap), pfn, 0)
     cpu.park(cause)
 
 
@@ -242,6 +242,7 @@ cdef void wake_event(Cpu cpu, void *address) noexcept nogil:
 
 
 cdef bint try_read(Cpu cpu, mm_struct *mm) noexcept nogil:
+    """One reader more, unless there is a writer or one waits. Context: no lock needed, does not sleep."""
     cdef uint32_t seen
     while True:
         seen = load32(&mm.mmap_lock)

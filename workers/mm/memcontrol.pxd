@@ -15,8 +15,9 @@ cdef uint64_t workingset_eviction(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef void workingset_refault(Cpu cpu, uint32_t pfn, uint64_t shadow) noexcept nogil
 
 cdef inline uint64_t slot_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """Index of a slot in the arrays over all devices."""
+    """Index of a slot in the arrays over all devices. Context: none."""
     return swp_type(entry) * cpu.m.geo.slots + swp_offset(entry)
 
 cdef inline uint16_t lookup_swap_cgroup_id(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Whom the slot is charged to, 0: nobody. Context: a look; the slot pinned by whoever acts on it."""
     return load16(&cpu.m.swap_cgroup[slot_of(cpu, entry)])

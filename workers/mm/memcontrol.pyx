@@ -18,7 +18,7 @@ cdef enum:
 
 
 cdef bint over_limit(Cpu cpu, mem_cgroup *cg) noexcept nogil:
-    """Charge one page to every counter that has a limit; False leaves it charged, True charges nothing."""
+    """Charge one page to every counter that has a limit; False leaves it charged, True charges nothing. Context: no lock."""
     if add_i64(&cg.memory, 1) > cg.memory_limit:
         add_i64(&cg.memory, -1)
         return True

@@ -14,6 +14,7 @@ cdef void stack_push(Cpu cpu, uint64_t *head, uint32_t *links, uint32_t index) n
 cdef uint32_t stack_pop(Cpu cpu, uint64_t *head, uint32_t *links) noexcept nogil
 
 cdef inline folio_t *folio_of(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Context: none; whoever reads fields holds what folio.pxd says."""
     return &cpu.m.folios[pfn]
 
 cdef inline bint folio_test(folio_t *folio, uint32_t flag) noexcept nogil:
@@ -55,6 +56,7 @@ cdef inline bint folio_ref_freeze(Cpu cpu, uint32_t pfn, int32_t expected) noexc
     return cas_i32(&folio_of(cpu, pfn).refcount, expected, 0)
 
 cdef inline void folio_ref_unfreeze(Cpu cpu, uint32_t pfn, int32_t refs) noexcept nogil:
+    """Give frozen references back. Context: folio locked, frozen by us."""
     point(cpu, &folio_of(cpu, pfn).refcount, WRITES)
     store_i32(&folio_of(cpu, pfn).refcount, refs)
 

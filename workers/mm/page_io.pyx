@@ -13,6 +13,7 @@ from shm.swapfile cimport device_t, io_request
 from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.vmstat cimport EV_PSWPIN, EV_PSWPOUT, EV_WRITE_ERRORS, WAIT_DEVICE
 from workers.cpu cimport READS, WRITES, Cpu, account, count, point
+from workers.mm.content cimport content_copy
 from workers.mm.errno cimport EIO
 from workers.mm.filemap cimport (
     folio_end_writeback, folio_lock_from_io, folio_lock_to_io, folio_unlock, wake_event,
@@ -43,7 +44,7 @@ cdef bint store_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     if block == 0:
         return False
     point(cpu, &cpu.m.handles[slot_of(cpu, entry)], WRITES)
-    memcpy(block_of(&cpu.m, swp_type(entry), block), payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes)
+    content_copy(block_of(&cpu.m, swp_type(entry), block), payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes)
     return True
 
 

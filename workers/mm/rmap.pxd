@@ -13,6 +13,7 @@ cdef bint mmget_not_zero(Cpu cpu, uint32_t mm) noexcept nogil
 cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil
 
 cdef inline uint64_t *pte_of(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
+    """Context: mm_users held; page-table lock to write."""
     return &ptes_of(&cpu.m, mm)[page]
 
 cdef inline uint64_t ptep_get(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
@@ -21,7 +22,9 @@ cdef inline uint64_t ptep_get(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogi
     return load64(pte_of(cpu, mm, page))
 
 cdef inline void pte_lock(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
+    """Context: mm_users or anon_vma lock held; takes the page-table lock of the page."""
     cpu.lock(ptl_of(&cpu.m, mm, page))
 
 cdef inline void pte_unlock(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
+    """Context: page-table lock held, given back."""
     cpu.unlock(ptl_of(&cpu.m, mm, page))

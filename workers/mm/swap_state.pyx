@@ -1,8 +1,9 @@
 """Who may put a folio in, and under which lock, is the protocol's to say; what it means then is the same for all."""
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport add_i32, load64, store64
+from shm.atomic cimport add_i32, load32, load64, load_i64, store64
 from shm.folio cimport PG_SWAPCACHE, folio_t
+from shm.memcg cimport mem_cgroup
 from shm.swap_map cimport SWAP_MAP_BAD, swap_count
 from shm.swap_table cimport (
     pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_is_folio, swp_tb_to_pfn,
@@ -12,7 +13,9 @@ from shm.trace cimport TRACE_ADD_FOLIO, TRACE_DEL_FOLIO
 from shm.vmstat cimport NR_SWAPCACHE, WARN_ADD_CACHED, WARN_DEL_FOREIGN, WARN_TABLE_STUCK
 from workers.cpu cimport READS, WRITES, Cpu, gauge, point, trace, warn
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
-from workers.mm.swapfile cimport swap_cluster_lock, swap_cluster_unlock, swap_map_get, swap_word
+from workers.mm.swapfile cimport (
+    swap_cluster_lock, swap_cluster_unlock, swap_map_get, swap_word, vm_swap_full,
+)
 
 cdef enum:
     LOOKUPS_COOPERATIVE = 1000  # a frozen folio is let go within a few steps; more is a word that points at nothing
@@ -93,3 +96,12 @@ cdef bint swap_entry_swapped(Cpu cpu, swp_entry_t entry) noexcept nogil:
     seen = swap_count(swap_map_get(cpu, entry))
     swap_cluster_unlock(cpu, entry)
     return seen != 0 and seen != SWAP_MAP_BAD
+
+
+cdef bint mem_cgroup_swap_full(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Whether cache of swapped-in folios is worth dropping: over half of swap, or of the memcg's share (v2), is used.
+
+    Context: folio locked; a guess.
+    """
+    cdef mem_cgroup *cg = &cpu.m.memcgs[load32(&folio_of(cpu, pfn).memcg)]
+    return vm_swap_full(cpu) or (cpu.m.control.memcg_version == 2 and load_i64(&cg.swap) * 2 >= cg.swap_limit)

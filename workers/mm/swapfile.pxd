@@ -22,16 +22,19 @@ cdef void put_swap_folio(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
 
 cdef inline swap_info_struct *si_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Context: none; fields as swapfile.pxd of shm says."""
     return &cpu.m.si[swp_type(entry)]
 
 cdef inline swap_cluster_info *ci_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Context: none; fields under the cluster lock."""
     return cluster_of(&cpu.m, swp_type(entry), swp_offset(entry) // cpu.m.geo.cluster_slots)
 
 cdef inline uint32_t cluster_offset(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Place of the slot in its cluster. Context: none."""
     return <uint32_t>(swp_offset(entry) % cpu.m.geo.cluster_slots)
 
 cdef inline lock_t *i_pages_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """The lock of the address_space that caches this slot, up to 6.17: one per 16384 slots."""
+    """The lock of the address_space that caches this slot, up to 6.17: one per 16384 slots. Context: none."""
     return &cpu.m.xa_locks[swp_type(entry) * cpu.m.xa_per_device + (swp_offset(entry) >> SWAP_ADDRESS_SPACE_SHIFT)]
 
 cdef inline uint64_t *swap_word(Cpu cpu, swp_entry_t entry) noexcept nogil:

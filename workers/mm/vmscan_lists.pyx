@@ -9,6 +9,7 @@ from workers.mm.page_alloc cimport folio_clear, folio_of, folio_set, folio_test,
 
 
 cdef inline mem_cgroup *lruvec_of(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Context: the folio's charge does not change: it is locked, isolated, or at its end."""
     return &cpu.m.memcgs[load32(&cpu.m.folios[pfn].memcg)]
 
 

@@ -122,9 +122,9 @@ cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept 
     store32(&cpu.m.mms[child].anon_vma, cpu.m.mms[parent].anon_vma)
     store32(&cpu.m.mms[child].memcg, cpu.m.mms[parent].memcg)
     join_anon_vma(cpu, child, cpu.m.mms[parent].anon_vma, True)
-    store_i32(&cpu.m.mms[child].mm_users, 1)
     err = copy_page_range(cpu, parent, child)
     mmap_write_unlock(cpu, parent)
+    store_i32(&cpu.m.mms[child].mm_users, 1)  # only now may others use it: a fault would race with the copy
     store32(&cpu.m.mms[child].state, MM_LIVE)
     if err < 0:
         exit_mm(cpu, p, child)

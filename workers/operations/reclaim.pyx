@@ -14,7 +14,7 @@ from workers.mm.page_alloc cimport (
 )
 from workers.mm.page_io cimport swap_writeout
 from workers.mm.rmap cimport folio_referenced, try_to_unmap
-from workers.mm.swapfile cimport vm_swap_full
+from workers.mm.swap_state cimport mem_cgroup_swap_full
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, isolate_lru_folios, lru_add
 from workers.protocols.base cimport Protocol
 
@@ -24,7 +24,7 @@ cdef enum:  # what became of a folio
     PAGE_FREED = 2
 
 cdef enum:
-    SCAN_ROUNDS = 12  # DEF_PRIORITY: rounds of scanning before direct reclaim gives up
+    DEF_PRIORITY = 12  # a scan begins with 1 / 2^12 of a list and doubles its share until all has been looked at
 
 
 cdef int check_references(Cpu cpu, uint32_t pfn) noexcept nogil:
@@ -80,7 +80,7 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
     if verdict == PAGE_FREED and load_i32(&folio.mapcount) != 0 and not try_to_unmap(cpu, pfn):
         verdict = PAGE_ACTIVATE
     if verdict != PAGE_FREED:
-        if verdict == PAGE_ACTIVATE and folio_test(folio, PG_SWAPCACHE) and vm_swap_full(cpu):
+        if verdict == PAGE_ACTIVATE and folio_test(folio, PG_SWAPCACHE) and mem_cgroup_swap_full(cpu, pfn):
             p.folio_free_swap(cpu, pfn)
         folio_unlock(cpu, pfn)
         return verdict
@@ -116,15 +116,31 @@ cdef void shrink_active_list(Cpu cpu, uint32_t memcg) noexcept nogil:
         folio_put(cpu, batch[i])
 
 
-cdef uint32_t shrink_lruvec(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
-    """A batch of one memcg, its lists kept in balance. Context: no lock held; may sleep."""
+cdef uint32_t shrink_lruvec(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr, uint32_t priority) noexcept nogil:
+    """Scan 1 / 2^priority of one memcg's inactive list, a batch at least; stops when `nr` are free. Returns how many.
+
+    Context: no lock held; may sleep.
+    """
     cdef mem_cgroup *cg = &cpu.m.memcgs[memcg]
     cdef uint32_t[ISOLATE_BATCH] batch
-    cdef uint32_t n
-    if load32(&cg.lru[LRU_INACTIVE_ANON].nr) <= load32(&cg.lru[LRU_ACTIVE_ANON].nr):
-        shrink_active_list(cpu, memcg)
-    n = isolate_lru_folios(cpu, memcg, LRU_INACTIVE_ANON, batch, nr if nr < ISOLATE_BATCH else ISOLATE_BATCH)
-    return shrink_folio_list(cpu, p, batch, n, False)
+    cdef uint32_t n, freed = 0, scanned = 0
+    cdef uint32_t to_scan = load32(&cg.lru[LRU_INACTIVE_ANON].nr) >> priority
+    while True:
+        if load32(&cg.lru[LRU_INACTIVE_ANON].nr) <= load32(&cg.lru[LRU_ACTIVE_ANON].nr):
+            shrink_active_list(cpu, memcg)
+        n = isolate_lru_folios(cpu, memcg, LRU_INACTIVE_ANON, batch, nr if nr < ISOLATE_BATCH else ISOLATE_BATCH)
+        freed += shrink_folio_list(cpu, p, batch, n, False)
+        scanned += n
+        if n == 0 or freed >= nr or scanned >= to_scan:
+            return freed
+
+
+cdef bint can_reclaim_anon_pages(Cpu cpu, uint32_t memcg) noexcept nogil:
+    """Whether there is swap left to write to, for that memcg (v2). Context: none, a guess."""
+    cdef mem_cgroup *cg = &cpu.m.memcgs[memcg]
+    if load_i64(&cpu.m.control.nr_swap_pages) <= 0:
+        return False
+    return cpu.m.control.memcg_version != 2 or load_i64(&cg.swap) < cg.swap_limit
 
 
 cdef uint32_t try_to_free_pages(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
@@ -133,19 +149,20 @@ cdef uint32_t try_to_free_pages(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr
     Throttled by a tick at most when all that could go is under writeback.
     Context: no spinlock held; sleeps. Does not recurse.
     """
-    cdef uint32_t freed = 0, priority, cg
+    cdef uint32_t freed = 0, priority = DEF_PRIORITY, cg
     cdef uint64_t since = cpu.now(), nested = waited(cpu)
-    if cpu.memalloc:
+    if cpu.memalloc or not can_reclaim_anon_pages(cpu, memcg):
         return 0
     cpu.memalloc = True
-    for priority in range(SCAN_ROUNDS):
+    while True:
         if memcg:
-            freed += shrink_lruvec(cpu, p, memcg, nr)
+            freed += shrink_lruvec(cpu, p, memcg, nr, priority)
         else:
             for cg in range(<uint32_t>cpu.m.geo.memcgs + 1):
-                freed += shrink_lruvec(cpu, p, cg, nr)
-        if freed >= nr or freed and priority >= 2:
+                freed += shrink_lruvec(cpu, p, cg, nr, priority)
+        if freed >= nr or priority == 0:
             break
+        priority -= 1
     cpu.memalloc = False
     account_less(cpu, WAIT_RECLAIM, since, nested)
     record(cpu, LAT_RECLAIM, since)

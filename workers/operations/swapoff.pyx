@@ -147,6 +147,7 @@ cdef void wait_for_allocation(Cpu cpu, swap_info_struct *si) noexcept nogil:
 
 
 cdef int64_t users_of(Cpu cpu, uint32_t device) noexcept nogil:
+    """References to the device, summed over the CPUs. Context: the device is dead, so the sum only falls."""
     cdef int64_t users = 0
     cdef uint32_t i
     for i in range(<uint32_t>cpu.m.geo.cpus):

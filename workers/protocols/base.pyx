@@ -17,10 +17,10 @@ from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap
 from workers.mm.page_alloc cimport alloc_folio, folio_get, folio_of, folio_put, folio_set, folio_test
 from workers.mm.rmap cimport folio_add_anon_rmap, pte_of
 from workers.mm.swap_alloc cimport swap_alloc_entry
-from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
+from workers.mm.swap_state cimport folio_matches_swap_entry, mem_cgroup_swap_full, swap_cache_get_folio
 from workers.mm.swapfile cimport (
     get_swap_device, put_swap_device, put_swap_folio, swap_cluster_lock, swap_cluster_unlock, swap_entry_put_locked,
-    swap_map_get, vm_swap_full,
+    swap_map_get,
 )
 
 cdef enum:
@@ -60,7 +60,7 @@ cdef class Protocol:
 
     cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Whether a fault drops the cache of what it mapped. Context: folio locked, page-table lock held."""
-        return vm_swap_full(cpu) or (vmf.write and load_i32(&folio_of(cpu, vmf.folio).refcount) == 2)
+        return mem_cgroup_swap_full(cpu, vmf.folio) or (vmf.write and load_i32(&folio_of(cpu, vmf.folio).refcount) == 2)
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Exchange the swap PTE for the folio. Context: folio locked, page-table lock held; takes cluster lock."""
@@ -137,7 +137,7 @@ cdef class Protocol:
             folio_unlock(cpu, pfn)
             folio_put(cpu, pfn)
         if flags & TTRS_ANYWAY or (flags & TTRS_UNMAPPED and load_i32(&folio.mapcount) == 0) or (
-                flags & TTRS_FULL and vm_swap_full(cpu)):
+                flags & TTRS_FULL and mem_cgroup_swap_full(cpu, pfn)):
             if self.folio_free_swap(cpu, pfn):
                 count(cpu, EV_FREE_CACHE_ONLY)
                 result = 1

@@ -1,8 +1,8 @@
 """Random walk over interleavings: the baseline of controlled concurrency testing.
 
-Paper: Thomson, Donaldson, Betts, "Concurrency testing using controlled schedulers" (TOPC 2016): a uniform choice among the
-enabled CPUs at every scheduling point finds most bugs that cleverer searches find. Deviation: none; a point with
-one enabled CPU is no choice and draws no number.
+Paper: Thomson, Donaldson, Betts, "Concurrency testing using schedule bounding" (PPoPP 2014; TOPC 2016): a uniform
+choice among the enabled CPUs at every scheduling point, without memory, finds most of the bugs that bounded searches
+find. Deviation: none; a point with one enabled CPU is no choice and draws no number.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 

@@ -1,7 +1,7 @@
 """Replay: the same interleaving again, from the choices that an execution recorded.
 
-A schedule is a hex string, one byte per choice: first the eight bytes that seed the CPUs' random numbers, then the CPU that
-went on at each point where more than one could. It says nothing of the program, so a schedule replays the run that
+A schedule is a hex string, one byte per choice: first the eight bytes that seed the CPUs' random numbers, then the CPU
+that went on at each point where more than one could. It says nothing of the program, so a schedule replays the run that
 recorded it, on the same code. Where the two differ the replay stops and says so; it never guesses.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

@@ -19,4 +19,5 @@ cdef class Mix(Workload):
     cdef uint32_t total
 
     cdef int choose(self, Cpu cpu) noexcept nogil
+    cdef uint32_t find(self, Cpu cpu, uint32_t state) noexcept nogil
     cdef void on_mm(self, Cpu cpu, Protocol p, int operation, uint32_t mm) noexcept nogil

@@ -1,6 +1,8 @@
 """Operations by weight, on address spaces that come and go."""
 from libc.stdint cimport uint32_t, uint64_t
 
+from shm.atomic cimport load32
+from shm.mm cimport MM_LIVE, MM_UNUSED
 from shm.vmstat cimport EV_OPERATIONS
 from workers.cpu cimport Cpu, count, random_u64
 from workers.mm.rmap cimport mmget_not_zero
@@ -55,11 +57,19 @@ cdef class Mix(Workload):
             madvise_dontneed(cpu, p, mm, page, end)
         elif operation == MIX_FORK:
             count(cpu, EV_OPERATIONS)
-            fork_mm(cpu, p, mm, <uint32_t>(random_u64(cpu) % self.mms))
+            fork_mm(cpu, p, mm, self.find(cpu, MM_UNUSED))
+
+    cdef uint32_t find(self, Cpu cpu, uint32_t state) noexcept nogil:
+        """An mm in that state, from a random place on; when there is none, the one at that place."""
+        cdef uint32_t first = <uint32_t>(random_u64(cpu) % self.mms), i
+        for i in range(self.mms):
+            if load32(&cpu.m.mms[(first + i) % self.mms].state) == state:
+                return (first + i) % self.mms
+        return first
 
     cdef void step(self, Cpu cpu, Protocol p) noexcept nogil:
         cdef int operation = self.choose(cpu)
-        cdef uint32_t mm = <uint32_t>(random_u64(cpu) % self.mms)
+        cdef uint32_t mm = self.find(cpu, MM_LIVE)
         if operation == MIX_RECLAIM:
             count(cpu, EV_OPERATIONS)
             memory_reclaim(cpu, p, MEMCG, RECLAIM_PAGES)

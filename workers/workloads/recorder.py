@@ -13,7 +13,6 @@ what a kernel cannot see either: a page that never leaves the TLB sets no access
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import shutil
@@ -35,7 +34,6 @@ WAKE_AT_BYTES = 1 << 16
 BUFFER_BYTES = 1 << 22
 PROGRESS_EVERY_S = 0.5
 DEFAULT_WINDOW_PAGES = 64
-PR_SET_PDEATHSIG = 1
 COMMAND_MARK = " Command: "
 
 
@@ -108,8 +106,9 @@ def record(
         raise RecorderError(f"{out}: its folder does not exist")
     started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        child = start(valgrind, command, server.getsockname()[1])
-        session = Session(server, child, limit, lambda: LackeyParser(window_pages, limit, instructions))
+        guard = start_guard()
+        child = start(valgrind, command, server.getsockname()[1], guard.pid)
+        session = Session(server, child, guard, limit, lambda: LackeyParser(window_pages, limit, instructions))
         try:
             session.run(progress)
         finally:
@@ -154,11 +153,13 @@ class Session:
         self,
         server: socket.socket,
         child: subprocess.Popen[bytes],
+        guard: subprocess.Popen[bytes],
         limit: int,
         new_parser: Callable[[], LackeyParser],
     ) -> None:
         self.server = server
         self.child = child
+        self.guard = guard
         self.limit = limit
         self.new_parser = new_parser
         self.streams: list[Stream] = []
@@ -219,15 +220,16 @@ class Session:
             self.end()
 
     def end(self) -> None:
-        """Ends the command and whatever it left running: all that it started shares its process group."""
-        try:
-            os.killpg(self.child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        """Ends the command and whatever it left running: all that it started shares the guard's process group."""
+        if self.guard.poll() is None:
+            os.killpg(self.guard.pid, signal.SIGKILL)
 
     def close(self) -> None:
         self.end()
         self.child.wait()
+        self.guard.wait()
+        if self.guard.stdin is not None:
+            self.guard.stdin.close()
         for stream in self.streams:
             stream.connection.close()
         self.selector.close()
@@ -246,15 +248,18 @@ def find_programs(command: list[str]) -> str:
     return valgrind
 
 
-def start(valgrind: str, command: list[str], port: int) -> subprocess.Popen[bytes]:
-    """Starts the command under lackey in a session of its own; it dies with this process."""
-    libc = ctypes.CDLL(None, use_errno=True)
+def start_guard() -> subprocess.Popen[bytes]:
+    """A process that leads the group of all that is recorded, and kills the group when this process is gone.
+
+    It waits for the end of a pipe whose other end is held here alone, so that even SIGKILL leaves nothing running.
+    """
+    return subprocess.Popen(["/bin/sh", "-c", "read _; kill -KILL 0"], stdin=subprocess.PIPE, process_group=0)
+
+
+def start(valgrind: str, command: list[str], port: int, group: int) -> subprocess.Popen[bytes]:
+    """Starts the command under lackey in process group `group`."""
     options = ["--tool=lackey", "--trace-mem=yes", "--trace-children=yes", "--child-silent-after-fork=yes"]
-    return subprocess.Popen(
-        [valgrind, *options, f"--log-socket=127.0.0.1:{port}", "--", *command],
-        start_new_session=True,
-        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
-    )
+    return subprocess.Popen([valgrind, *options, f"--log-socket=127.0.0.1:{port}", "--", *command], process_group=group)
 
 
 def choose(streams: list[Stream], process: str | None) -> Stream:

@@ -14,7 +14,8 @@ import sys
 import tempfile
 import zlib
 from array import array
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,23 @@ def count_stores(references: array[int]) -> int:
     """References with the lowest bit set, counted without a loop in Python: a trace has millions."""
     lowest = references.tobytes()[0 if sys.byteorder == "little" else REFERENCE_BYTES - 1 :: REFERENCE_BYTES]
     return lowest.translate(bytes(byte & 1 for byte in range(256))).count(1)
+
+
+def narrowed(trace: Trace, window_pages: int) -> Trace:
+    """The trace passed through a wider window: fewer references, the same pages. Error: ValueError when not wider."""
+    if window_pages < trace.window_pages:
+        raise ValueError(f"window_pages is {window_pages}; the trace passed a window of {trace.window_pages} already")
+    window: OrderedDict[int, bool] = OrderedDict()  # page -> whether a store was kept, the latest last
+    kept = array("I")
+    for reference in trace.references:
+        page, is_store = reference >> 1, bool(reference & 1)
+        stored = window.pop(page, None)
+        if stored is None or (is_store and not stored):
+            kept.append(reference)
+        window[page] = bool(stored) or is_store
+        if len(window) > window_pages:
+            window.popitem(last=False)
+    return replace(trace, references=kept, window_pages=window_pages)
 
 
 def read_header(path: Path) -> TraceHeader:

@@ -131,6 +131,7 @@
 
   function drawWaits(id) {
     const causes = Object.keys(data.causes);
+    document.getElementById(id).style.height = `${Math.max(220, 130 + 46 * causes.length)}px`;
     const traces = data.arms.map((arm, index) => {
       const values = causes.map((cause) => arm.waits[cause] || 0);
       return {

@@ -1,10 +1,15 @@
 """Workloads by scenario, and the shape that each takes when a run does not say."""
+
+from __future__ import annotations
+
 from dataclasses import dataclass
 
-from workers.workloads.mix cimport Mix
-from workers.workloads.scenarios cimport ForkFault, ThreadFault, Usemem
-from workers.workloads.trace cimport Trace
+from workers.spec import RunSpec
+from workers.workloads.mix import Mix
+from workers.workloads.scenarios import ForkFault, ThreadFault, Usemem
+from workers.workloads.trace import Trace
 from workers.workloads.trace_file import read_header, resolve
+from workers.workloads.workload import Workload
 
 CLASSES = {"thread_fault": ThreadFault, "fork_fault": ForkFault, "usemem": Usemem, "mix": Mix, "trace": Trace}
 PAGES = {"thread_fault": 2048, "fork_fault": 2048, "usemem": 4096, "mix": 256}
@@ -21,7 +26,7 @@ class Shape:
     resident_pages: int
 
 
-def shape_of(spec) -> Shape:
+def shape_of(spec: RunSpec) -> Shape:
     """What the scenario looks like: as the spec says, else by scenario. Errors: TraceError, ValueError."""
     if spec.scenario == "trace":
         pages = read_header(resolve(spec.trace)).pages
@@ -30,14 +35,19 @@ def shape_of(spec) -> Shape:
     else:
         default = PAGES[spec.scenario] if spec.executor == "processes" else PAGES_COOPERATIVE
         pages = spec.pages or default
-    mms = {"thread_fault": 1, "fork_fault": spec.cpus, "usemem": spec.cpus, "mix": spec.mms or spec.cpus + 2,
-           "trace": spec.mms or max(1, spec.cpus // 2)}[spec.scenario]
+    mms = {
+        "thread_fault": 1,
+        "fork_fault": spec.cpus,
+        "usemem": spec.cpus,
+        "mix": spec.mms or spec.cpus + 2,
+        "trace": spec.mms or max(1, spec.cpus // 2),
+    }[spec.scenario]
     if spec.mms is not None and spec.mms != mms:
         raise ValueError(f"mms is {spec.mms}, but scenario {spec.scenario} with {spec.cpus} CPUs has {mms}")
     limit = spec.memcg.limit_pages or max(pages * mms // 2, spec.cpus + 2)
     return Shape(spec.cpus, pages, mms, limit)
 
 
-def workload(spec, shape: Shape):
+def workload(spec: RunSpec, shape: Shape) -> Workload:
     """A fresh Workload of the spec's scenario, for one CPU."""
     return CLASSES[spec.scenario](spec, shape)

@@ -1,0 +1,79 @@
+"""Everything at once: seeded scripts of all operations on all CPUs, and after each play all laws."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from workers.executors.script import Machine
+from workers.workloads.script import OPERATIONS
+
+EXPECTED = {0, -3, -11, -12, -16}  # and counts: no mm, in use, no memory, busy; never -EIO
+KNOBS = {"fail_charges", "memory_max"}
+Make = Callable[..., Machine]
+
+
+def random_step(dice: random.Random, mms: int, pages: int) -> tuple[Any, ...]:
+    operations = sorted(set(OPERATIONS) - KNOBS)
+    weights = [{"load": 6, "store": 6, "pageout": 4, "fork": 2}.get(name, 1) for name in operations]
+    name = dice.choices(operations, weights)[0]
+    first = dice.randrange(pages)
+    values = {
+        "mm": dice.randrange(mms),
+        "child": dice.randrange(mms),
+        "page": first,
+        "end": min(pages, first + dice.choice([1, 1, 2, 4])),
+        "pages": dice.choice([1, 4, 32]),
+    }
+    return (name, *(values[key] for key in OPERATIONS[name][1]))
+
+
+def scripts(seed: int, steps: int, *, cpus: int = 3, mms: int = 4, pages: int = 8) -> dict[int, list[tuple[Any, ...]]]:
+    dice = random.Random(seed)
+    return {cpu: [random_step(dice, mms, pages) for _ in range(steps)] for cpu in range(cpus)}
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "roomy": {},
+    "tight_v1": {"memcg": {"version": 1, "limit_pages": 10}},
+    "tight_v2": {"memcg": {"version": 2, "limit_pages": 10, "swap_limit_pages": 14}},
+    "no_folios": {"folios": 18, "memcg": {"limit_pages": 64}},
+    "no_slots": {"slots": 16, "memcg": {"limit_pages": 12}},
+    "disk": {"device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000}, "memcg": {"limit_pages": 12}},
+    "failing": {"charge_failure_ppm": 50_000, "memcg": {"limit_pages": 12}},
+    "failing_disk": {
+        "charge_failure_ppm": 50_000,
+        "device": {"kind": "disk", "read_ns": 500, "write_ns": 9_000, "queue_depth": 2},
+        "memcg": {"version": 1, "limit_pages": 10},
+    },
+}
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_all_operations_at_once(machine: Make, executor: str, shape: str) -> None:
+    """lockdep is on in all of them, and cooperative plays look at the laws under every cluster lock."""
+    rounds, schedules, steps = (4, 1, 150) if executor == "processes" else (12, 25, 8)
+    m = machine(**SHAPES[shape])
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1), ("store", 1, 2, 6), ("pageout", 0, 0, 8)]})
+    for seed in range(rounds):
+        played = m.play_soundly(scripts(seed, steps), schedules)
+        assert {result for results in played.results.values() for result in results if result < 1} <= EXPECTED
+    m.play_soundly({0: [("fail_charges", 0), ("memory_max", 48), ("exit", 0), ("exit", 1), ("exit", 2), ("exit", 3)]})
+    played = m.play_soundly({0: [("swapon",), ("swapoff",), ("swapon",)]})
+    assert played.results[0][1:] == [0, 0]
+    assert m.play_soundly({0: [("mm_init", 0), ("load", 0, 0, 8)]}).events["zero_fill"] == 8
+
+
+def test_two_seeds_give_two_stories_and_one_seed_one(protocol: str) -> None:
+    from workers.executors.script import small_spec
+
+    def story(seed: int) -> list[Any]:
+        m = Machine(small_spec(protocol, "cooperative", seed=seed, memcg={"limit_pages": 10}))
+        m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1)]})
+        return m.play(scripts(3, 8), 10)
+
+    assert story(1) == story(1)
+    assert [each.recording for each in story(1)] != [each.recording for each in story(2)]

@@ -1,0 +1,33 @@
+import mmap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workers.executors.plan import Plan
+from workers.spec import RunSpec
+from workers.workloads.script import Step
+
+@dataclass(frozen=True)
+class Played:
+    results: dict[int, list[int | None]]
+    verdict: str
+    violations: list[dict[str, Any]]
+    events: dict[str, int]
+    recording: str | None
+    @property
+    def sound(self) -> bool: ...
+    def told(self) -> str: ...
+
+class Unsound(RuntimeError):
+    played: Played
+    def __init__(self, played: Played) -> None: ...
+
+def small_spec(protocol: str, executor: str, **other: Any) -> RunSpec: ...
+
+class Machine:
+    spec: RunSpec
+    plan: Plan
+    buf: mmap.mmap
+    def __init__(self, spec: RunSpec) -> None: ...
+    def play(self, scripts: Mapping[int, Sequence[Step]], schedules: int = 1) -> list[Played]: ...
+    def play_soundly(self, scripts: Mapping[int, Sequence[Step]], schedules: int = 1) -> Played: ...

@@ -1,0 +1,179 @@
+"""`python -m workers.selfcheck`: every operation of every protocol on both executors, with the laws, as a table.
+
+For whoever has built the core on a new machine, or has written a protocol: seconds, and no service is needed. Exit code 0
+when every sound protocol does all of it and every unsound one is seen to break, 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from workers.catalogue import PROTOCOLS
+from workers.executors.script import Machine, Played, Unsound, small_spec
+
+if TYPE_CHECKING:
+    from workers.workloads.script import Step
+
+EXECUTORS = ("processes", "cooperative")
+SCHEDULES = {"processes": 3, "cooperative": 100}
+BREAKS_WITHIN = {"processes": 60, "cooperative": 1_000}  # plays of an unsound protocol: a handful are enough mostly
+BREAKING: dict[int, list[Step]] = {cpu: [("load", 0, 0, 8), ("store", 0, 0, 8)] * 4 for cpu in range(3)}
+EAGAIN, ENOMEM, EBUSY = -11, -12, -16
+BEGUN: list[Step] = [("mm_init", 0), ("store", 0, 0, 8)]
+
+DISK = ("device", {"kind": "disk", "read_ns": 2_000, "write_ns": 2_000})
+
+
+@dataclass(frozen=True)
+class Check:
+    """Scripts that are played from a fresh machine: `before` by CPU 0, then `race`. `expected`: results of the race by
+    CPU, for those that are always the same, None for a step that may return anything; `fields` of the spec that differ."""
+
+    name: str
+    race: dict[int, list[Step]]
+    expected: dict[int, list[int | None]]
+    before: Sequence[Step] = ()
+    fields: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A check of one protocol on one executor. `detail` says what was wrong; empty when it is as it must be."""
+
+    protocol: str
+    executor: str
+    check: str
+    good: bool
+    detail: str
+
+
+CHECKS = (
+    Check("zero fill", {0: [("mm_init", 0), ("load", 0, 0, 8)]}, {0: [0, 0]}),
+    Check("swap out and in", {0: [*BEGUN, ("pageout", 0, 0, 8), ("load", 0, 0, 8)]}, {0: [0, 0, 8, 0]}),
+    Check(
+        "copy on write",
+        {0: [("store", 0, 0, 8), ("load", 0, 0, 8)], 1: [("store", 1, 0, 8), ("load", 1, 0, 8)]},
+        {0: [0, 0], 1: [0, 0]},
+        (*BEGUN, ("pageout", 0, 0, 4), ("fork", 0, 1)),
+    ),
+    Check(
+        "threads fault at once",
+        {0: [("load", 0, 0, 8)], 1: [("store", 0, 0, 8)], 2: [("load", 0, 0, 8)]},
+        {0: [0], 1: [0], 2: [0]},
+        (*BEGUN, ("pageout", 0, 0, 8)),
+    ),
+    Check(
+        "dontneed while others fault",
+        {0: [("load", 0, 0, 8)], 1: [("dontneed", 0, 2, 6)], 2: [("pageout", 0, 0, 8)]},
+        {0: [0], 1: [0]},
+        (*BEGUN, ("pageout", 0, 0, 4)),
+    ),
+    Check(
+        "reclaim at the limit",
+        {0: [("store", 0, 0, 8), ("reclaim", 2), ("memory_max", 3), ("load", 0, 0, 8)]},
+        {0: [0, None, 0, 0]},
+        (("mm_init", 0),),
+        (("memcg", {"limit_pages": 5}),),
+    ),
+    Check("fork and exit", {0: [("fork", 0, 1), ("exit", 1), ("exit", 1)]}, {0: [0, 0, EAGAIN]}, BEGUN),
+    Check(
+        "swapoff while others fault",
+        {0: [("swapoff",), ("swapon",), ("swapon",)], 1: [("load", 0, 0, 8)], 2: [("fork", 0, 1), ("exit", 1)]},
+        {0: [0, 0, EBUSY], 1: [0], 2: [0, 0]},
+        (*BEGUN, ("pageout", 0, 0, 8)),
+    ),
+    Check(
+        "failed charge",
+        {0: [("fail_charges", 1_000_000), ("load", 0, 0), ("fail_charges", 0), ("load", 0, 0)]},
+        {0: [0, ENOMEM, 0, 0]},
+        (*BEGUN, ("pageout", 0, 0, 8)),
+    ),
+    Check(
+        "disk and readahead",
+        {0: [("load", 0, 0, 8)], 1: [("load", 0, 0, 8)], 2: [("pageout", 0, 0, 8)]},
+        {0: [0], 1: [0]},
+        (*BEGUN, ("pageout", 0, 0, 8)),
+        (DISK,),
+    ),
+)
+
+
+def check_one(check: Check, protocol: str, executor: str) -> str:
+    """Play a check; what was wrong, empty when nothing was."""
+    machine = Machine(small_spec(protocol, executor, **dict(check.fields)))
+    try:
+        machine.play_soundly({0: check.before})
+        played = machine.play_soundly(check.race, SCHEDULES[executor])
+    except Unsound as unsound:
+        return str(unsound)
+    for cpu, expected in check.expected.items():
+        got = played.results[cpu]
+        if any(result != wanted for result, wanted in zip(got, expected, strict=True) if wanted is not None):
+            return f"the steps of cpu {cpu} returned {got}, not {expected}"
+    return ""
+
+
+def break_one(protocol: str, executor: str) -> list[Played]:
+    """Race a protocol until it is not sound: the last play is not, or nothing was found within BREAKS_WITHIN.
+
+    The memcg is smaller than the mm: between a look into the cache and the insertion lies a charge that reclaims.
+    """
+    fields = {"device": {"kind": "zram", "read_ns": 0, "write_ns": 200_000}, "memcg": {"limit_pages": 5}}
+    plays: list[Played] = []
+    for seed in range(BREAKS_WITHIN[executor] if executor == "processes" else 1):
+        machine = Machine(small_spec(protocol, executor, seed=seed, **fields))
+        machine.play_soundly({0: BEGUN})
+        plays += machine.play(BREAKING, 1 if executor == "processes" else BREAKS_WITHIN[executor])
+        if not plays[-1].sound:
+            break
+    return plays
+
+
+def row_of_unsound(protocol: str, executor: str) -> Row:
+    """The row of a protocol that must break."""
+    plays = break_one(protocol, executor)
+    found = [violation["law"] for violation in plays[-1].violations]
+    if plays[-1].sound:
+        return Row(protocol, executor, "breaks, as it must", False, f"{len(plays)} races, and no law broken")
+    return Row(protocol, executor, f"breaks, as it must ({', '.join(found) or plays[-1].verdict})", True, "")
+
+
+def run(told: Callable[[Row], None]) -> bool:
+    """All rows, each told as soon as it is there; whether all are good."""
+    good = True
+    for entry in PROTOCOLS.values():
+        for executor in EXECUTORS:
+            if not entry.sound:
+                rows = [row_of_unsound(entry.name, executor)]
+            else:
+                details = [(check.name, check_one(check, entry.name, executor)) for check in CHECKS]
+                rows = [Row(entry.name, executor, name, not detail, detail) for name, detail in details]
+            for row in rows:
+                told(row)
+                good = good and row.good
+    return good
+
+
+def tell(row: Row) -> None:
+    """A row of the table, and what was wrong in the lines after it."""
+    mark = "ok" if row.good else "FAIL"
+    print(f"{row.protocol:<16} {row.executor:<12} {mark:<5} {row.check}", flush=True)
+    for line in row.detail.splitlines():
+        print(f"    {line}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m workers.selfcheck", description=str(__doc__).splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
+    as_json = parser.parse_args(arguments).json
+    return 0 if run(lambda row: print(json.dumps(asdict(row)), flush=True) if as_json else tell(row)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

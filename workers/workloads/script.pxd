@@ -1,0 +1,39 @@
+"""A script: what one CPU does, step by step, and what came of each step."""
+from libc.stdint cimport int64_t, uint32_t
+from workers.cpu cimport Cpu
+from workers.protocols.base cimport Protocol
+
+cdef enum:
+    SCRIPT_LOAD = 0
+    SCRIPT_STORE
+    SCRIPT_PAGEOUT
+    SCRIPT_DONTNEED
+    SCRIPT_RECLAIM
+    SCRIPT_MM_INIT
+    SCRIPT_FORK
+    SCRIPT_EXIT
+    SCRIPT_SWAPOFF
+    SCRIPT_SWAPON
+    SCRIPT_FAIL_CHARGES
+    SCRIPT_MEMORY_MAX
+    ESRCH = -3  # of a step: the mm is not alive
+
+cdef struct script_step:
+    uint32_t operation
+    uint32_t mm
+    uint32_t first  # page, child, or number
+    uint32_t end
+    int64_t result
+    uint32_t done
+    uint32_t pad
+
+cdef class Script:
+    cdef object buf
+    cdef Py_buffer view
+    cdef script_step *steps
+    cdef readonly uint32_t length
+
+    cdef int64_t access(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
+    cdef int64_t on_mm(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
+    cdef int64_t one(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
+    cdef void play(self, Cpu cpu, Protocol p) noexcept nogil

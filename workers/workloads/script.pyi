@@ -1,0 +1,13 @@
+from collections.abc import Sequence
+
+Step = tuple[str | int, ...]
+
+OPERATIONS: dict[str, tuple[int, tuple[str, ...]]]
+
+def parsed(step: Step, pages: int, mms: int) -> tuple[int, int, int, int]: ...
+
+class Script:
+    length: int
+    def __init__(self, steps: Sequence[Step], pages: int, mms: int) -> None: ...
+    def reset(self) -> None: ...
+    def results(self) -> list[int | None]: ...

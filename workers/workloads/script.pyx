@@ -1,0 +1,152 @@
+"""Steps that a caller names one by one: every operation of a CPU, with what it returned.
+
+    step                            result
+    ("mm_init", mm)                 0; -EAGAIN: in use
+    ("load", mm, page[, end])       0; -ENOMEM, -EIO of the first page that could not be had; -ESRCH: no such mm
+    ("store", mm, page[, end])      as load
+    ("pageout", mm, page[, end])    pages that left memory; -ESRCH
+    ("dontneed", mm, page[, end])   0; -ESRCH
+    ("fork", mm, child)             0; -EAGAIN: child in use, -ENOMEM: a slot takes no further reference; -ESRCH
+    ("exit", mm)                    0; -EAGAIN: not alive
+    ("reclaim", pages)              folios that are free now
+    ("swapoff",), ("swapon",)       0; -EBUSY, -ENOMEM
+    ("fail_charges", ppm)           0; from here on so many charges per million fail
+    ("memory_max", pages)           0; the limit of the memcg, which the next charge looks at
+
+`end` is the page after the last one; page + 1 when it is left out.
+"""
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint32_t
+
+from shm.atomic cimport load32, store32
+from shm.vmstat cimport EV_OPERATIONS
+from workers.cpu cimport Cpu, count
+from workers.mm.rmap cimport mmget_not_zero
+from workers.operations.fault cimport access_page
+from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init, mmput
+from workers.operations.madvise cimport madvise_dontneed, madvise_pageout
+from workers.operations.reclaim cimport memory_reclaim
+from workers.operations.swapoff cimport swapoff, swapon
+from workers.protocols.base cimport Protocol
+from workers.workloads.workload cimport MEMCG
+
+import mmap
+
+RANGE = ("mm", "page", "end")
+# name -> number in script.pxd, arguments; a trailing `end` may be left out
+OPERATIONS = {
+    "load": (SCRIPT_LOAD, RANGE),
+    "store": (SCRIPT_STORE, RANGE),
+    "pageout": (SCRIPT_PAGEOUT, RANGE),
+    "dontneed": (SCRIPT_DONTNEED, RANGE),
+    "reclaim": (SCRIPT_RECLAIM, ("pages",)),
+    "mm_init": (SCRIPT_MM_INIT, ("mm",)),
+    "fork": (SCRIPT_FORK, ("mm", "child")),
+    "exit": (SCRIPT_EXIT, ("mm",)),
+    "swapoff": (SCRIPT_SWAPOFF, ()),
+    "swapon": (SCRIPT_SWAPON, ()),
+    "fail_charges": (SCRIPT_FAIL_CHARGES, ("ppm",)),
+    "memory_max": (SCRIPT_MEMORY_MAX, ("pages",)),
+}
+
+
+def parsed(step, int pages, int mms) -> tuple:
+    """(operation, mm, first, end) of a step. ValueError says what is wrong with it, and what would be right."""
+    name, *given = step
+    if name not in OPERATIONS:
+        raise ValueError(f"step {step!r}: no operation {name!r}; there are: {', '.join(sorted(OPERATIONS))}")
+    number, names = OPERATIONS[name]
+    least = len(names) - ("end" in names)
+    if not least <= len(given) <= len(names):
+        raise ValueError(f"step {step!r}: {name} takes {', '.join(names) or 'nothing'}")
+    values = dict(zip(names, given))
+    bounds = {"mm": mms, "child": mms, "ppm": 1_000_001, "pages": 1 << 32}
+    if "page" in values:
+        values.setdefault("end", values["page"] + 1)
+        bounds.update(page=pages, end=pages + 1)
+    for key, value in values.items():
+        if not 0 <= value < bounds[key]:
+            raise ValueError(f"step {step!r}: {key} is {value}; it must lie between 0 and {bounds[key] - 1}")
+    first = values.get("page", values.get("child", values.get("pages", values.get("ppm", 0))))
+    return number, values.get("mm", 0), first, values.get("end", 0)
+
+
+cdef class Script:
+    """`steps` of one CPU, for mms of `pages` pages. Its results lie in shared memory: another process may play it."""
+
+    def __init__(self, steps, int pages, int mms) -> None:
+        rows = [parsed(step, pages, mms) for step in steps]
+        self.buf = mmap.mmap(-1, max(1, len(rows) * sizeof(script_step)))
+        PyObject_GetBuffer(self.buf, &self.view, PyBUF_WRITABLE)
+        self.steps = <script_step *>self.view.buf
+        self.length = len(rows)
+        for i, (number, mm, first, end) in enumerate(rows):
+            self.steps[i].operation = number
+            self.steps[i].mm = mm
+            self.steps[i].first = first
+            self.steps[i].end = end
+
+    def __dealloc__(self):
+        if self.view.buf != NULL:
+            PyBuffer_Release(&self.view)
+
+    def reset(self) -> None:
+        """Forget the results."""
+        for i in range(self.length):
+            self.steps[i].done = 0
+
+    def results(self) -> list:
+        """What each step returned; None where the CPU has not come to its end."""
+        return [self.steps[i].result if load32(&self.steps[i].done) else None for i in range(self.length)]
+
+    cdef int64_t access(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil:
+        cdef uint32_t page
+        cdef int64_t result
+        for page in range(s.first, s.end):
+            result = access_page(cpu, p, s.mm, page, s.operation == SCRIPT_STORE)
+            if result < 0:
+                return result
+        return 0
+
+    cdef int64_t on_mm(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil:
+        """An operation on an mm that somebody may end meanwhile: our use of it keeps it whole."""
+        cdef int64_t result = 0
+        if not mmget_not_zero(cpu, s.mm):
+            return ESRCH
+        if s.operation == SCRIPT_LOAD or s.operation == SCRIPT_STORE:
+            result = self.access(cpu, p, s)
+        elif s.operation == SCRIPT_PAGEOUT:
+            result = madvise_pageout(cpu, p, s.mm, s.first, s.end)
+        elif s.operation == SCRIPT_DONTNEED:
+            madvise_dontneed(cpu, p, s.mm, s.first, s.end)
+        else:
+            count(cpu, EV_OPERATIONS)
+            result = fork_mm(cpu, p, s.mm, s.first)
+        mmput(cpu, p, s.mm)
+        return result
+
+    cdef int64_t one(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil:
+        if s.operation == SCRIPT_RECLAIM:
+            return memory_reclaim(cpu, p, MEMCG, s.first)
+        if s.operation == SCRIPT_MM_INIT:
+            return mm_init(cpu, s.mm, MEMCG)
+        if s.operation == SCRIPT_EXIT:
+            return exit_mm(cpu, p, s.mm)
+        if s.operation == SCRIPT_SWAPOFF:
+            return swapoff(cpu, p, 0)
+        if s.operation == SCRIPT_SWAPON:
+            return swapon(cpu, 0)
+        if s.operation == SCRIPT_FAIL_CHARGES:
+            store32(&cpu.m.control.charge_failure_ppm, s.first)
+            return 0
+        if s.operation == SCRIPT_MEMORY_MAX:
+            cpu.m.memcgs[MEMCG].memory_limit = s.first
+            return 0
+        return self.on_mm(cpu, p, s)
+
+    cdef void play(self, Cpu cpu, Protocol p) noexcept nogil:
+        """All steps, one after the other."""
+        cdef uint32_t i
+        for i in range(self.length):
+            self.steps[i].result = self.one(cpu, p, &self.steps[i])
+            store32(&self.steps[i].done, 1)
