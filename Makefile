@@ -10,8 +10,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-TRACE ?= workers/workloads/traces/cc1.swpt
-DEMO_ARGS ?= has_cache swap_cache --scenario trace --trace $(TRACE) --cpus 4 --trials 8 --seconds 1
+DEMO_ARGS ?= has_cache swap_cache --scenario trace --trace cc1 --cpus 2 --trials 12 --seconds 1.5 --allow-regression
 DEMO_REPORT ?= demo-report.html
 PYTEST_ARGS ?=
 BENCH_ARGS ?=

@@ -1,7 +1,7 @@
 """`python -m workers.selfcheck`: every operation of every protocol on both executors, with the laws, as a table.
 
-For whoever has built the core on a new machine, or has written a protocol: seconds, and no service is needed. Exit code 0
-when every sound protocol does all of it and every unsound one is seen to break, 1 otherwise.
+For whoever has built the core on a new machine, or has written a protocol: it takes seconds and needs no service. Exit
+code 0 when every sound protocol does all of it and every unsound one is seen to break, 1 otherwise.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workers.catalogue import PROTOCOLS
 from workers.executors.script import Machine, Played, Unsound, small_spec
-
-if TYPE_CHECKING:
-    from workers.workloads.script import Step
+from workers.workloads.script import Scripts, Step
 
 EXECUTORS = ("processes", "cooperative")
 SCHEDULES = {"processes": 3, "cooperative": 100}
 BREAKS_WITHIN = {"processes": 60, "cooperative": 1_000}  # plays of an unsound protocol: a handful are enough mostly
-BREAKING: dict[int, list[Step]] = {cpu: [("load", 0, 0, 8), ("store", 0, 0, 8)] * 4 for cpu in range(3)}
+BREAKING: Scripts = {cpu: [("load", 0, 0, 8), ("store", 0, 0, 8)] * 4 for cpu in range(3)}
 EAGAIN, ENOMEM, EBUSY = -11, -12, -16
 BEGUN: list[Step] = [("mm_init", 0), ("store", 0, 0, 8)]
 
@@ -31,11 +29,14 @@ DISK = ("device", {"kind": "disk", "read_ns": 2_000, "write_ns": 2_000})
 
 @dataclass(frozen=True)
 class Check:
-    """Scripts that are played from a fresh machine: `before` by CPU 0, then `race`. `expected`: results of the race by
-    CPU, for those that are always the same, None for a step that may return anything; `fields` of the spec that differ."""
+    """Scripts that are played from a fresh machine: `before` by CPU 0, then `race`.
+
+    `expected`: results of the race by CPU, None for a step that may return anything; CPUs whose results are not always
+    the same are left out. `fields` of the spec that differ.
+    """
 
     name: str
-    race: dict[int, list[Step]]
+    race: Scripts
     expected: dict[int, list[int | None]]
     before: Sequence[Step] = ()
     fields: tuple[tuple[str, Any], ...] = ()

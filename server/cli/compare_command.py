@@ -46,6 +46,7 @@ class Compared(BaseModel):
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the first pair.")
 @click.option("--report", type=click.Path(dir_okay=False, writable=True), help="Write one self-contained HTML page.")
 @click.option("--fail-on-inconclusive", is_flag=True, help="Exit 4 when a metric is inconclusive.")
+@click.option("--allow-regression", is_flag=True, help="Exit 0 though a metric regressed; a violated law stays 3.")
 @db_option
 @json_option
 def compare(
@@ -55,6 +56,7 @@ def compare(
     seed: int,
     report: str | None,
     fail_on_inconclusive: bool,
+    allow_regression: bool,
     db: str | None,
     as_json: bool,
     **given: Any,
@@ -78,7 +80,8 @@ def compare(
         print_json(json_body(compared))
     else:
         _show(compared, db, report)
-    raise click.exceptions.Exit(exit_code(compared, fail_on_inconclusive=fail_on_inconclusive))
+    code = exit_code(compared, fail_on_inconclusive=fail_on_inconclusive, allow_regression=allow_regression)
+    raise click.exceptions.Exit(code)
 
 
 def arm_names(baseline: str, candidate: str) -> tuple[str, str]:
@@ -204,10 +207,10 @@ def _show(compared: Compared, db: str | None, report: str | None) -> None:
         console.print(f"report: {Path(report).absolute()}", soft_wrap=True)
 
 
-def exit_code(compared: Compared, *, fail_on_inconclusive: bool) -> int:
+def exit_code(compared: Compared, *, fail_on_inconclusive: bool, allow_regression: bool = False) -> int:
     """0, or 3 for a violated law or a regression, 1 for arms that cannot be compared, 4 for doubt where asked for."""
     verdicts = {metric.verdict for metric in compared.result.metrics.values()}
-    if any(compared.violations.values()) or "regressed" in verdicts:
+    if any(compared.violations.values()) or ("regressed" in verdicts and not allow_regression):
         return exits.REGRESSION
     if "not_comparable" in verdicts:
         return exits.ERROR

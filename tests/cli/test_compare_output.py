@@ -100,10 +100,13 @@ def test_exit_codes() -> None:
     unlike = compared(arm("has_cache"), arm("swap_cache", environment={"kernel": "other"}))
     assert exit_code(better, fail_on_inconclusive=False) == 0
     assert exit_code(worse, fail_on_inconclusive=False) == 3
+    assert exit_code(worse, fail_on_inconclusive=False, allow_regression=True) == 0
     assert exit_code(few, fail_on_inconclusive=False) == 0
     assert exit_code(few, fail_on_inconclusive=True) == 4
     assert exit_code(unlike, fail_on_inconclusive=True) == 1
-    assert exit_code(compared(arm("has_cache"), arm("swap_cache"), violated=True), fail_on_inconclusive=False) == 3
+    violated = compared(arm("has_cache"), arm("swap_cache"), violated=True)
+    assert exit_code(violated, fail_on_inconclusive=False) == 3
+    assert exit_code(violated, fail_on_inconclusive=False, allow_regression=True) == 3
 
 
 def test_the_terminal_says_what_changed() -> None:

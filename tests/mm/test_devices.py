@@ -1,4 +1,4 @@
-"""Devices, payloads and locks: a disk completes later and reads ahead, large pages stay whole, a plain semaphore locks."""
+"""A disk completes later and reads ahead, large pages stay whole, plain semaphores lock, clusters fill and empty."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine, small_spec
+from workers.workloads.script import Scripts
 
 ENOMEM = -12  # all pages of the memcg may be in the hands of others' reclaim, or swap be off
 DISK = {"kind": "disk", "read_ns": 20_000, "write_ns": 20_000}
@@ -52,7 +53,7 @@ def test_readahead_leaves_slots_that_nobody_has(machine: Make) -> None:
 def test_all_read_the_disk_at_once(machine: Make, schedules: int) -> None:
     m = on_disk(machine, readahead_pages=4)
     m.play_soundly({0: [("fork", 0, 1)]})
-    race = {
+    race: Scripts = {
         0: [("load", 0, 0, 6)],
         1: [("store", 1, 0, 6)],
         2: [("load", 0, 2, 5), ("pageout", 0, 0, 6), ("reclaim", 8)],
@@ -64,7 +65,7 @@ def test_all_read_the_disk_at_once(machine: Make, schedules: int) -> None:
 def test_a_queue_of_depth_one(machine: Make, schedules: int) -> None:
     m = machine(device={**DISK, "queue_depth": 1}, memcg={"limit_pages": 10})
     m.play_soundly({0: [("mm_init", mm) for mm in range(3)]})
-    race = {cpu: [("store", cpu, 0, 8), ("load", cpu, 0, 8)] for cpu in range(3)}
+    race: Scripts = {cpu: [("store", cpu, 0, 8), ("load", cpu, 0, 8)] for cpu in range(3)}
     played = m.play_soundly(race, schedules // 10 + 1)
     assert {result for results in played.results.values() for result in results} <= {0, ENOMEM}
 
@@ -72,7 +73,7 @@ def test_a_queue_of_depth_one(machine: Make, schedules: int) -> None:
 def test_payloads_of_a_whole_page_stay_whole(machine: Make, schedules: int) -> None:
     m = machine(payload_bytes=4096, memcg={"limit_pages": 10})
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1)]})
-    race = {cpu: [("store", cpu % 2, 0, 8), ("pageout", 0, 0, 8), ("load", 1, 0, 8)] for cpu in range(3)}
+    race: Scripts = {cpu: [("store", cpu % 2, 0, 8), ("pageout", 0, 0, 8), ("load", 1, 0, 8)] for cpu in range(3)}
     played = m.play_soundly(race, schedules // 10 + 1)
     assert {results[at] for results in played.results.values() for at in (0, 2)} <= {0, ENOMEM}
     assert m.play_soundly({0: [("load", 0, 0, 8), ("load", 1, 0, 8)]}).results == {0: [0, 0]}
@@ -83,7 +84,7 @@ def test_plain_semaphores_lock_as_well(protocol: str, device: str) -> None:
     """Real processes only: in a cooperative run no lock is slept on."""
     m = Machine(small_spec(protocol, "processes", lock="sem", device={"kind": device}, memcg={"limit_pages": 8}))
     m.play_soundly({0: [("mm_init", mm) for mm in range(3)]})
-    race = {cpu: [("store", cpu, 0, 8), ("load", cpu, 0, 8), ("pageout", cpu, 0, 8)] for cpu in range(3)}
+    race: Scripts = {cpu: [("store", cpu, 0, 8), ("load", cpu, 0, 8), ("pageout", cpu, 0, 8)] for cpu in range(3)}
     played = m.play_soundly({**race, 1: [*race[1], ("swapoff",), ("swapon",)]}, 5)
     assert {result for results in played.results.values() for result in results[:2]} <= {0, ENOMEM}
     assert m.play_soundly({0: [("load", mm, 0, 8) for mm in range(3)]}).results == {0: [0, 0, 0]}

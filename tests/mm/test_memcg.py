@@ -10,6 +10,7 @@ import pytest
 from shm.records import Memcg
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine
+from workers.workloads.script import Scripts
 
 ENOMEM = -12
 ALL = 1_000_000  # ppm
@@ -69,7 +70,7 @@ def test_memsw_of_v1_limits_memory_and_swap_together(machine: Make) -> None:
 def test_counters_stay_whole_while_all_fault_and_reclaim(machine: Make, schedules: int, version: int) -> None:
     m = machine(memcg={"version": version, "limit_pages": 6})
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 6), ("fork", 0, 1), ("store", 1, 0, 3)]})
-    race = {
+    race: Scripts = {
         0: [("store", 0, 0, 6), ("pageout", 0, 0, 6)],
         1: [("load", 1, 0, 6), ("dontneed", 1, 3, 5)],
         2: [("reclaim", 8), ("load", 0, 2, 5), ("exit", 1)],
@@ -109,7 +110,7 @@ def test_charges_fail_now_and_then(machine: Make, schedules: int, device: str, p
         {0: [("mm_init", 0), ("store", 0, 0, 6), ("pageout", 0, 0, 6), ("fork", 0, 1), ("fail_charges", ppm)]}
     )
     dice = random.Random(ppm)
-    race = {
+    race: Scripts = {
         cpu: [
             (dice.choice(["load", "store"]), dice.randrange(2), page, page + 1)
             for page in (dice.randrange(6) for _ in range(10))

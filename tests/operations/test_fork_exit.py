@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine
+from workers.workloads.script import Scripts
 
 SWAP_MAP_MAX = 62  # references that one byte counts (kernel: include/linux/swap.h)
 EAGAIN, ENOMEM = -11, -12
@@ -85,7 +87,7 @@ def test_everybody_exits_while_others_use_the_pages(machine: Make, schedules: in
         ("fork", 1, 2),
     ]
     m.play_soundly({0: steps})
-    race = {
+    race: Scripts = {
         0: [("exit", 0), ("exit", 2)],
         1: [("load", 1, 0, 4), ("exit", 1)],
         2: [("reclaim", 8), ("fork", 1, 3), ("exit", 3)],
@@ -101,4 +103,4 @@ def test_an_mm_ends_once(machine: Make, schedules: int) -> None:
     m = machine()
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 4), ("pageout", 0, 0, 2)]})
     played = m.play_soundly({cpu: [("exit", 0)] for cpu in range(3)}, schedules)
-    assert sorted(results[0] for results in played.results.values()) == [EAGAIN, EAGAIN, 0]
+    assert Counter(results[0] for results in played.results.values()) == {EAGAIN: 2, 0: 1}

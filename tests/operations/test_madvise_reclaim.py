@@ -8,6 +8,7 @@ import pytest
 
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine
+from workers.workloads.script import Scripts
 
 ENOMEM = -12
 Make = Callable[..., Machine]
@@ -42,7 +43,11 @@ def test_pageout_leaves_shared_pages(machine: Make) -> None:
 def test_a_fault_races_with_pageout_and_dontneed(machine: Make, schedules: int) -> None:
     m = machine()
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 3)]})
-    race = {0: [("load", 0, 0, 3), ("store", 0, 0, 3)], 1: [("pageout", 0, 0, 3)] * 2, 2: [("dontneed", 0, 1, 2)] * 2}
+    race: Scripts = {
+        0: [("load", 0, 0, 3), ("store", 0, 0, 3)],
+        1: [("pageout", 0, 0, 3)] * 2,
+        2: [("dontneed", 0, 1, 2)] * 2,
+    }
     assert m.play_soundly(race, schedules).results[0] == [0, 0]
 
 
@@ -60,7 +65,7 @@ def test_a_memcg_stays_within_its_limit(machine: Make, version: int) -> None:
 def test_all_cpus_share_one_limit(machine: Make, schedules: int) -> None:
     m = machine(memcg={"limit_pages": 8})
     m.play_soundly({0: [("mm_init", mm) for mm in range(3)]})
-    race = {cpu: [("store", cpu, 0, 6), ("load", cpu, 0, 6)] for cpu in range(3)}
+    race: Scripts = {cpu: [("store", cpu, 0, 6), ("load", cpu, 0, 6)] for cpu in range(3)}
     played = m.play_soundly(race, schedules)
     # ENOMEM: all pages that could go were in the hands of the others' reclaim
     assert {result for results in played.results.values() for result in results} <= {0, ENOMEM}
@@ -94,7 +99,7 @@ def test_memory_and_swap_run_out_and_come_back(machine: Make) -> None:
 def test_all_run_out_at_once(machine: Make, schedules: int) -> None:
     m = machine(folios=16, slots=16, memcg={"limit_pages": 64})
     m.play_soundly({0: [("mm_init", mm) for mm in range(4)] + [("store", 3, 0, 8)]})
-    race = {cpu: [("store", cpu, 0, 8), ("load", cpu, 0, 8), ("exit", cpu)] for cpu in range(3)}
+    race: Scripts = {cpu: [("store", cpu, 0, 8), ("load", cpu, 0, 8), ("exit", cpu)] for cpu in range(3)}
     played = m.play_soundly(race, schedules // 4 + 1)
     assert {result for results in played.results.values() for result in results} <= {0, ENOMEM}
     assert m.play_soundly({0: [("load", 3, 0, 8)]}).results == {0: [0]}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine
+from workers.workloads.script import Scripts
 
 EBUSY, ENOMEM = -16, -12
 Make = Callable[..., Machine]
@@ -66,7 +68,7 @@ def test_swapoff_without_memory_leaves_the_device_as_it_was(machine: Make) -> No
 
 def test_swapoff_while_others_fault(machine: Make, schedules: int) -> None:
     m = swapped(machine)
-    race = {
+    race: Scripts = {
         0: [("swapoff",), ("swapon",)],
         1: [("load", 0, 0, 4), ("store", 0, 0, 4)],
         2: [("store", 1, 2, 6), ("load", 1, 0, 2)],
@@ -76,7 +78,7 @@ def test_swapoff_while_others_fault(machine: Make, schedules: int) -> None:
 
 def test_swapoff_while_others_fork_and_exit(machine: Make, schedules: int) -> None:
     m = swapped(machine)
-    race = {
+    race: Scripts = {
         0: [("swapoff",), ("swapon",)],
         1: [("fork", 0, 2), ("load", 2, 0, 2), ("exit", 2)],
         2: [("exit", 1), ("fork", 0, 3), ("dontneed", 3, 0, 4)],
@@ -86,7 +88,7 @@ def test_swapoff_while_others_fork_and_exit(machine: Make, schedules: int) -> No
 
 def test_swapoff_while_others_swap_out(machine: Make, schedules: int) -> None:
     m = swapped(machine)
-    race = {
+    race: Scripts = {
         0: [("swapoff",), ("swapon",), ("swapoff",)],
         1: [("pageout", 0, 0, 8), ("load", 0, 0, 8)],
         2: [("reclaim", 8), ("store", 1, 0, 8)],
@@ -99,12 +101,12 @@ def test_swapoff_while_others_swap_out(machine: Make, schedules: int) -> None:
 def test_two_swapoffs_one_wins(machine: Make, schedules: int) -> None:
     m = swapped(machine)
     played = m.play_soundly({cpu: [("swapoff",)] for cpu in range(3)}, schedules // 2 + 1)
-    assert sorted(results[0] for results in played.results.values()) == [EBUSY, EBUSY, 0]
+    assert Counter(results[0] for results in played.results.values()) == {EBUSY: 2, 0: 1}
 
 
 def test_swapoff_of_a_disk(machine: Make, schedules: int) -> None:
     m = swapped(machine, device={"kind": "disk", "read_ns": 3_000, "write_ns": 3_000})
-    race = {
+    race: Scripts = {
         0: [("swapoff",), ("swapon",)],
         1: [("load", 0, 0, 6), ("store", 0, 2, 6)],
         2: [("fork", 1, 2), ("exit", 1), ("load", 2, 0, 3)],

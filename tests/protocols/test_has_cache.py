@@ -9,6 +9,7 @@ import pytest
 from shm.snapshot import Snapshot
 from workers.executors.control import figures
 from workers.executors.script import Machine, small_spec
+from workers.workloads.script import Scripts
 
 ENOMEM = -12
 TRIES = 20  # of a collision of real CPUs on a loaded machine
@@ -111,7 +112,7 @@ def test_readahead_sleeps_for_a_claim_too(executor: str) -> None:
         )
     )
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1)]})
-    race = {0: [("load", 0, 0, 8)], 1: [("load", 1, 0, 8)], 2: [("load", 0, 0, 8)]}
+    race: Scripts = {0: [("load", 0, 0, 8)], 1: [("load", 1, 0, 8)], 2: [("load", 0, 0, 8)]}
     played = m.play(race, 300 if executor == "cooperative" else 3)
     assert all(each.sound for each in played), played[-1].told()
     if executor == "cooperative":

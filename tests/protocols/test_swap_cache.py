@@ -9,6 +9,7 @@ import pytest
 from shm.snapshot import Snapshot
 from workers.executors.control import figures
 from workers.executors.script import Machine, small_spec
+from workers.workloads.script import Scripts
 
 TRIES = 20  # of a collision of real CPUs on a loaded machine
 Make = Callable[..., Machine]
@@ -23,7 +24,7 @@ def machine(executor: str) -> Make:
 def test_nobody_sleeps_a_tick(machine: Make, schedules: int, device: str) -> None:
     m = machine(device={"kind": device, "read_ns": 50_000, "write_ns": 1_000}, memcg={"limit_pages": 6})
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 6), ("pageout", 0, 0, 6), ("fork", 0, 1)]})
-    race = {0: [("load", 0, 0, 6)], 1: [("store", 1, 0, 6)], 2: [("load", 0, 0, 6), ("reclaim", 8)]}
+    race: Scripts = {0: [("load", 0, 0, 6)], 1: [("store", 1, 0, 6)], 2: [("load", 0, 0, 6), ("reclaim", 8)]}
     played = m.play(race, schedules)
     assert all(each.sound for each in played), played[-1].told()
     assert sum(each.events["tick_sleeps"] for each in played) == 0

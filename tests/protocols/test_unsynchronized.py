@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from workers.executors.script import Machine, Played, small_spec
-
-if TYPE_CHECKING:
-    from workers.workloads.script import Step
+from workers.workloads.script import Scripts
 
 SCHEDULES = 500
 TRIES = 40  # of some ten ms each: one or two are enough on an idle machine
 WRITE_NS = 200_000
 
 
-RACE: dict[int, list[Step]] = {
-    cpu: [("load", 0, 0, 4), ("store", 0, 0, 4), ("pageout", 0, 0, 4)] * 2 for cpu in range(3)
-}
+RACE: Scripts = {cpu: [("load", 0, 0, 4), ("store", 0, 0, 4), ("pageout", 0, 0, 4)] * 2 for cpu in range(3)}
 
 
 def broken(seed: int) -> Played:

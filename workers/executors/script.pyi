@@ -1,11 +1,10 @@
 import mmap
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workers.executors.plan import Plan
 from workers.spec import RunSpec
-from workers.workloads.script import Step
+from workers.workloads.script import Scripts
 
 @dataclass(frozen=True)
 class Played:
@@ -29,5 +28,5 @@ class Machine:
     plan: Plan
     buf: mmap.mmap
     def __init__(self, spec: RunSpec) -> None: ...
-    def play(self, scripts: Mapping[int, Sequence[Step]], schedules: int = 1) -> list[Played]: ...
-    def play_soundly(self, scripts: Mapping[int, Sequence[Step]], schedules: int = 1) -> Played: ...
+    def play(self, scripts: Scripts, schedules: int = 1, replay: str | None = None) -> list[Played]: ...
+    def play_soundly(self, scripts: Scripts, schedules: int = 1) -> Played: ...

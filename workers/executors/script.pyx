@@ -29,6 +29,7 @@ from workers.executors.plan import plan
 from workers.executors.watch import readable
 from workers.invariants.registry import check_at_rest
 from workers.schedulers.random_walk import RandomWalk
+from workers.schedulers.replay import Replay
 from workers.spec import DeviceSpec, MemcgSpec, RunSpec
 
 cdef extern from "<sched.h>" nogil:
@@ -120,10 +121,11 @@ cdef class Machine:
         self.m = (<Program>self.programs[0]).cpu.m
         self.start = mmap.mmap(-1, mmap.PAGESIZE)
 
-    def play(self, scripts, schedules: int = 1) -> list[Played]:
+    def play(self, scripts, schedules: int = 1, replay: str | None = None) -> list[Played]:
         """Play `scripts` (CPU -> steps) `schedules` times from one and the same state, and stop at what is not sound.
 
-        The last one's state stays. ValueError: a step that cannot be, a CPU that is not there.
+        The last one's state stays. `replay`: the recording of a play of the same scripts from the same state, instead of
+        a random walk. ValueError: a step that cannot be, a CPU that is not there, a replay on real CPUs or of another play.
         """
         shape = self.plan.shape
         made = {cpu: Script(steps, shape.pages, shape.mms) for cpu, steps in scripts.items()}
@@ -133,7 +135,7 @@ cdef class Machine:
         bodies = self.bodies(made)
         self.m.control.cpus_working = <uint32_t>len(made)
         played = []
-        state = self.begin(bodies, schedules)
+        state = self.begin(bodies, schedules, replay)
         for i in range(schedules):
             if i and self.engine is None:
                 self.buf[:] = state
@@ -174,12 +176,14 @@ cdef class Machine:
             all[len(self.programs) - 1] = disk
         return all
 
-    def begin(self, bodies, schedules):
+    def begin(self, bodies, schedules, replay):
         """Keep the state that each schedule begins with."""
         if self.engine is None:
+            if replay is not None:
+                raise ValueError("replay needs executor=cooperative: real CPUs cannot be told when to go on")
             return self.buf[:] if schedules > 1 else None
         self.engine.capture()
-        self.engine.use(RandomWalk(self.spec.seed), bodies, STEP_LIMIT)
+        self.engine.use(RandomWalk(self.spec.seed) if replay is None else Replay(replay), bodies, STEP_LIMIT)
         return None
 
     cdef tuple play_once(self, list bodies):
@@ -192,6 +196,8 @@ cdef class Machine:
         self.number += 1
         execution = self.engine.execution
         verdict = execution.verdict_text()
+        if verdict.startswith("diverged"):
+            raise ValueError(f"{verdict}; the recording belongs to other scripts, another state or other code")
         if verdict in ("deadlock", "no progress"):
             verdict += f" after {execution.steps} steps: {execution.waiting_told()}"
         return verdict, self.engine.judge.told(), execution.recording()

@@ -40,7 +40,7 @@ def shape_of(spec: RunSpec) -> Shape:
         "fork_fault": spec.cpus,
         "usemem": spec.cpus,
         "mix": spec.mms or spec.cpus + 2,
-        "trace": spec.mms or max(1, spec.cpus // 2),
+        "trace": spec.mms or 2,
     }[spec.scenario]
     if spec.mms is not None and spec.mms != mms:
         raise ValueError(f"mms is {spec.mms}, but scenario {spec.scenario} with {spec.cpus} CPUs has {mms}")

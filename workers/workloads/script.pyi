@@ -1,6 +1,7 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 Step = tuple[str | int, ...]
+Scripts = Mapping[int, Sequence[Step]]
 
 OPERATIONS: dict[str, tuple[int, tuple[str, ...]]]
 

@@ -31,7 +31,10 @@ from workers.protocols.base cimport Protocol
 from workers.workloads.workload cimport MEMCG
 
 import mmap
+from collections.abc import Mapping, Sequence
 
+Step = tuple[str | int, ...]
+Scripts = Mapping[int, Sequence[Step]]  # CPU -> steps
 RANGE = ("mm", "page", "end")
 # name -> number in script.pxd, arguments; a trailing `end` may be left out
 OPERATIONS = {

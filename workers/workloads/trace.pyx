@@ -1,10 +1,12 @@
-"""The page references of a real program, replayed by several emulated processes, each with one thread or more.
+"""The page references of a real program, replayed by several emulated processes.
 
-CPU n is a thread of process n modulo the number of processes. All threads of a process follow the same references, as
-those of a program that works on shared data: they meet at the same pages. When the recording ends it begins again.
+Each process has a thread on every CPU. The threads of a process follow the same references, as those of a program that
+works on shared data: whoever is ahead faults, the others catch up and meet it at the same pages. A CPU switches to the
+next process after QUANTUM references. When the recording ends it begins again.
 """
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint32_t
+from libc.string cimport memset
 
 from workers.cpu cimport Cpu
 from workers.operations.fault cimport access_page
@@ -13,6 +15,9 @@ from workers.protocols.base cimport Protocol
 from workers.workloads.workload cimport MEMCG, Workload
 
 from workers.workloads.trace_file import read_trace, resolve
+
+cdef enum:
+    QUANTUM = 1000  # references between two context switches: some 20 us of hits, or some ms of faults
 
 
 cdef class Trace(Workload):
@@ -32,9 +37,17 @@ cdef class Trace(Workload):
         for mm in range(self.mms):
             mm_init(cpu, mm, MEMCG)
 
+    cdef void reset(self, Cpu cpu) noexcept nogil:
+        Workload.reset(self, cpu)
+        memset(self.progress, 0, sizeof(self.progress))
+        self.left = QUANTUM
+
     cdef void step(self, Cpu cpu, Protocol p) noexcept nogil:
-        cdef uint32_t reference = self.references[self.at]
-        self.at += 1
-        if self.at == self.length:
-            self.at = 0
-        access_page(cpu, p, cpu.id % self.mms, reference >> 1, reference & 1)
+        cdef uint32_t *progress = &self.progress[self.at]
+        cdef uint32_t reference = self.references[progress[0]], mm = self.at
+        progress[0] = progress[0] + 1 if progress[0] + 1 < self.length else 0
+        self.left -= 1
+        if self.left == 0:
+            self.left = QUANTUM
+            self.at = (self.at + 1) % self.mms
+        access_page(cpu, p, mm, reference >> 1, reference & 1)
