@@ -1,6 +1,6 @@
 """The one authority on the format of a segment: sizes, offsets, and how a fresh one is filled."""
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from shm.clock cimport clock_ns, read_cycles
@@ -13,7 +13,7 @@ from shm.lock cimport (
 )
 from shm.folio cimport folio_t
 from shm.memcg cimport mem_cgroup
-from shm.mm cimport MM_LIVE, PTES_PER_PTL, anon_vma_t, mm_struct
+from shm.mm cimport PTES_PER_PTL, anon_vma_t, mm_struct
 from shm.percpu cimport percpu_t
 from shm.swap_map cimport SWAP_MAP_BAD
 from shm.swap_table cimport swp_tb_bad

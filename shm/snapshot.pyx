@@ -28,7 +28,7 @@ from shm.swapfile cimport (
 )
 from shm.swp_entry cimport swp_offset, swp_type
 from shm.trace cimport trace_record
-from shm.vmstat cimport wait_t, warn_t
+from shm.vmstat cimport warn_t
 
 from dataclasses import fields
 

@@ -11,6 +11,7 @@ from workers.executors.control import figures
 from workers.executors.script import Machine, small_spec
 from workers.workloads.script import Scripts
 
+ENOMEM = -12
 TRIES = 20  # of a collision of real CPUs on a loaded machine
 Make = Callable[..., Machine]
 
@@ -46,6 +47,19 @@ def test_the_loser_waits_for_the_folio_lock(machine: Make) -> None:
         m.play_soundly({0: [("pageout", 0, 0)]})
     assert retries > 0
     assert figures(m.buf, m.plan)["waits"]["folio_lock"]["count"] > before
+
+
+def test_the_loser_looks_again_when_the_winners_charge_fails(machine: Make, executor: str) -> None:
+    """The charge comes after the insertion: a folio that somebody waits for is taken out again, and was never read."""
+    m = machine(device={"kind": "disk", "read_ns": 1_000, "write_ns": 1_000}, readahead_pages=1)
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0)]})
+    m.play_soundly({0: [("reclaim", 8), ("fail_charges", 500_000)]})
+    played = m.play({cpu: [("load", 0, 0)] for cpu in range(3)}, 600 if executor == "cooperative" else 20)
+    assert all(each.sound for each in played), played[-1].told()
+    assert {result for each in played for results in each.results.values() for result in results} <= {0, ENOMEM}
+    if executor == "cooperative":
+        assert sum(each.events["refault_raced"] for each in played) > 0
+        assert sum(each.events["vm_fault_oom"] for each in played) > 0
 
 
 def test_a_synchronous_device_keeps_no_second_copy(machine: Make) -> None:

@@ -6,7 +6,7 @@ from shm.atomic cimport load32, load64
 from shm.lock cimport lock_t
 from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_START, STEP_TICK
 from workers.executors.stacks cimport (
-    STACK_BYTES, STACKS_BACKEND, coro_stack, stack_entry, stack_free, stack_make, stack_start, stack_switch,
+    STACK_BYTES, STACKS_BACKEND, stack_entry, stack_free, stack_make, stack_start, stack_switch,
 )
 from workers.schedulers.schedule cimport REFUSED, Schedule
 

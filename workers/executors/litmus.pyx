@@ -7,7 +7,7 @@ the first mm of a tiny segment, which a schedule resets.
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store64
-from shm.layout cimport expected_of, layout_t, percpu_of
+from shm.layout cimport expected_of, layout_t
 from shm.vmstat cimport WAIT_DEVICE
 from workers.cpu cimport READS, WRITES, Cpu, point, random_u64
 from workers.executors.engine cimport Body, Engine, Judge

@@ -5,13 +5,13 @@ from libc.string cimport memset
 
 from shm.atomic cimport load32, store32
 from shm.percpu cimport PHASE_LEFT, PHASE_PREPARING, PHASE_RUNNING, percpu_t
-from workers.cpu cimport Cpu
+from shm.vmstat cimport WARN_CLAIM_LEFT
+from workers.cpu cimport Cpu, warn
 from workers.executors.process_cpu cimport ProcessCpu
 from workers.mm.page_io cimport serve_device, worker_leaves
 from workers.operations.reclaim cimport try_to_free_pages
 from workers.operations.swapoff cimport swapoff, swapon
 from workers.protocols.base cimport Protocol
-from workers.workloads.workload cimport Workload
 
 from workers.protocols.registry import protocol
 from workers.workloads.catalogue import shape_of, workload
@@ -63,6 +63,8 @@ cdef class Program:
                 swapon(self.cpu, 0)
             self.next_swapoff_ns = self.cpu.now() + self.swapoff_ns
         self.workload.step(self.cpu, self.protocol)
+        if self.cpu.my.claimed_entry or self.cpu.my.reserved_entry:
+            warn(self.cpu, WARN_CLAIM_LEFT, self.cpu.my.claimed_entry, self.cpu.my.reserved_entry, 0)
 
     cdef void run_operations(self, uint64_t n) noexcept nogil:
         """n operations, then leave: one schedule of the cooperative executor."""

@@ -7,7 +7,7 @@ and with laws=every_unlock under the cluster lock.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport add32, load32, store32
+from shm.atomic cimport add32, load32
 from shm.layout cimport layout_t, percpu_of
 from shm.percpu cimport PHASE_LEFT, PHASE_RUNNING
 from shm.vmstat cimport NR_EVENTS

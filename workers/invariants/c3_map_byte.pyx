@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from shm.layout cimport layout_t
-from shm.swap_map cimport COUNT_CONTINUED, SWAP_MAP_BAD, SWAP_MAP_MAX, swap_count
+from shm.swap_map cimport SWAP_MAP_BAD, SWAP_MAP_MAX, swap_count
 from workers.invariants.law cimport ClusterLaw, finding_t, first_of, last_of, map_of, tell
 
 from workers.invariants.law import ALL

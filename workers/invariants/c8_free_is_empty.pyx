@@ -4,9 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from shm.layout cimport cluster_of, layout_t
 from shm.swap_table cimport SWP_TB_NULL, swp_tb_bad
 from shm.vmstat cimport WARN_FREE_IN_USE
-from workers.invariants.law cimport (
-    ClusterLaw, finding_t, first_of, last_of, map_of, tell, tell_warnings, words_of,
-)
+from workers.invariants.law cimport ClusterLaw, finding_t, first_of, map_of, tell, tell_warnings, words_of
 
 from workers.invariants.law import TABLE_UNDER_CLUSTER_LOCK
 

@@ -1,5 +1,5 @@
 """F1. Flag, folio->swap and the swap cache are three records of one fact."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, percpu_of

@@ -1,5 +1,5 @@
 """F2. The swap cache is one of a folio's owners."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t

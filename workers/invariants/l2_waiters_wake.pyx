@@ -1,5 +1,5 @@
 """L2. A waiter that is not woken waits for ever, or until somebody happens to pass."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from shm.layout cimport NR_WAIT_QUEUES, layout_t, percpu_of
 from shm.percpu cimport WAIT_MODE_NONE

@@ -4,7 +4,6 @@ from libc.stdlib cimport calloc
 
 from shm.layout cimport layout_t, percpu_of
 from shm.mm cimport MM_UNUSED
-from shm.percpu cimport percpu_t
 from shm.vmstat cimport warn_t
 
 from workers.catalogue import PROTOCOLS

@@ -1,5 +1,5 @@
 """Q12. What a memcg is charged for swap is what the slots say. In v1, memsw is memory and swap together."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from shm.layout cimport layout_t

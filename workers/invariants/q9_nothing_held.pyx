@@ -5,7 +5,7 @@ PG_waiters is no such thing: it may stay set after its last waiter has gone. Who
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.folio cimport PG_LOCKED, PG_WRITEBACK
-from shm.layout cimport NR_WAIT_QUEUES, cluster_of, layout_t, percpu_of
+from shm.layout cimport NR_WAIT_QUEUES, layout_t, percpu_of
 from shm.lock cimport lock_t
 from workers.invariants.law cimport Law, finding_t, tell
 

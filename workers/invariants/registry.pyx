@@ -3,7 +3,6 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.layout cimport layout_t
 from shm.snapshot cimport Snapshot
-from workers.invariants.law cimport Law, finding_t
 
 from shm.snapshot import Snapshot as open_snapshot
 from workers.invariants.c1_used_slots import UsedSlots

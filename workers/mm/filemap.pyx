@@ -7,21 +7,22 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport add32, cas32, fetch_and32, load32, load64, store32
 from shm.folio cimport IO_OWNER, PG_LOCKED, PG_WAITERS, PG_WRITEBACK, folio_t
-from shm.layout cimport NR_WAIT_QUEUES, percpu_of, wait_queue
+from shm.layout cimport percpu_of, wait_queue
 from shm.lock cimport CLASS_FOLIO, CLASS_MMAP
 from shm.mm cimport mm_struct
 from shm.percpu cimport (
     WAIT_MODE_EVENT, WAIT_MODE_EXCLUSIVE, WAIT_MODE_NONE, WAIT_MODE_UNLOCK, WAIT_MODE_WRITEBACK, percpu_t,
 )
 from shm.trace cimport TRACE_FOLIO_WAIT
-from shm.vmstat cimport WAIT_MMAP_LOCK
+from shm.vmstat cimport WAIT_MMAP_LOCK, WARN_LOST_WAKEUP
 from workers.cpu cimport (
-    READS, WRITES, Cpu, might_sleep, point, sleeping_lock, sleeping_unlock, trace,
+    READS, WRITES, Cpu, might_sleep, point, sleeping_lock, sleeping_unlock, trace, warn,
 )
 from workers.mm.page_alloc cimport folio_of, folio_set, folio_test, folio_test_set
 
 cdef enum:
     MMAP_WRITER = 1 << 31
+    WATCH_NS = 1000000000  # far above any wait that ends by itself
 
 
 cdef inline wait_queue *queue_of(Cpu cpu, void *address) noexcept nogil:
@@ -81,6 +82,39 @@ cdef uint32_t wake_matching(Cpu cpu, wait_queue *q, void *address, uint32_t mode
     return heir
 
 
+cdef bint take_lost(Cpu cpu, wait_queue *q, uint32_t pfn, uint32_t bit) noexcept nogil:
+    """Whether what this CPU waits for has come and nobody woke it: told, and taken. Context: the queue's lock held."""
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef uint32_t before = 0, entry = q.head
+    if cpu.my.wait_mode == WAIT_MODE_NONE or folio_test(folio, bit):
+        return False
+    if cpu.my.wait_mode == WAIT_MODE_EXCLUSIVE:
+        if folio_test_set(folio, PG_LOCKED):
+            return False
+        store32(&folio.lock_owner, cpu.id + 1)
+    while entry != cpu.id + 1:
+        before = entry
+        entry = percpu_of(&cpu.m, entry - 1).wait_next
+    dequeue(cpu, q, before, entry)
+    warn(cpu, WARN_LOST_WAKEUP, load64(&folio.swap), pfn, bit)
+    return True
+
+
+cdef void sleep_on(Cpu cpu, wait_queue *q, uint32_t pfn, uint32_t bit, int cause) noexcept nogil:
+    """Asleep until woken. In real time a CPU that has slept for long looks whether its wake-up was lost (law L2); in a
+    cooperative run nobody would be enabled, which is a deadlock told at once. Context: queued; no lock held; sleeps."""
+    cdef bint lost
+    if cpu.cooperative:
+        cpu.park(cause)
+        return
+    while not cpu.park_timeout(WATCH_NS, cause):
+        cpu.lock(&q.lock)
+        lost = take_lost(cpu, q, pfn, bit)
+        cpu.unlock(&q.lock)
+        if lost:
+            return
+
+
 cdef void folio_lock(Cpu cpu, uint32_t pfn, int cause) noexcept nogil:
     """Lock, asleep while somebody else holds it; the time counts for `cause`.
 
@@ -103,7 +137,7 @@ cdef void folio_lock(Cpu cpu, uint32_t pfn, int cause) noexcept nogil:
     enqueue(cpu, q, folio, WAIT_MODE_EXCLUSIVE)
     cpu.unlock(&q.lock)
     trace(cpu, TRACE_FOLIO_WAIT, load64(&folio.swap), pfn, 0)
-    cpu.park(cause)
+    sleep_on(cpu, q, pfn, PG_LOCKED, cause)
 
 
 cdef bint folio_trylock(Cpu cpu, uint32_t pfn) noexcept nogil:
@@ -178,7 +212,7 @@ cdef void wait_bit(Cpu cpu, uint32_t pfn, uint32_t bit, uint32_t mode, int cause
         return
     enqueue(cpu, q, folio, mode)
     cpu.unlock(&q.lock)
-    cpu.park(cause)
+    sleep_on(cpu, q, pfn, bit, cause)
 
 
 cdef void folio_wait_locked(Cpu cpu, uint32_t pfn, int cause) noexcept nogil:

@@ -1,5 +1,5 @@
 """Memory is charged before it is visible, swap when a slot is allocated (v2) or when the folio leaves RAM (v1)."""
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from shm.atomic cimport add64, add_i64, load16, load32, load64, load8, load_i64, store16, store32, xchg16
 from shm.folio cimport PG_ACTIVE, PG_WORKINGSET

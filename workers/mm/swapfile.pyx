@@ -1,16 +1,15 @@
 """References of slots: who pins a device, who counts, who frees (kernel.md sections 2.2, 3.7, 3.8, 3.14)."""
-from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport add_i64, fence, load32, load64, load8, load_i64, store32, store8, store_i64
+from shm.atomic cimport add_i64, fence, load32, load64, load8, store32, store8, store_i64
 from shm.cluster cimport CLUSTER_FLAG_NONFULL, swap_cluster_info
-from shm.layout cimport table_of
 from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_MAX, swap_count
 from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio
-from shm.swapfile cimport SWP_WRITEOK, swap_info_struct
+from shm.swapfile cimport swap_info_struct
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.trace cimport TRACE_FREE_SLOT
 from shm.vmstat cimport WARN_COUNT_UNDERFLOW, WARN_FREE_IN_USE
-from workers.cpu cimport ADDS, READS, WRITES, Cpu, point, trace, warn
+from workers.cpu cimport ADDS, READS, Cpu, point, trace, warn
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport wake_event
 from workers.mm.memcontrol cimport mem_cgroup_uncharge_swap, slot_of

@@ -1,5 +1,5 @@
 """A read of an untouched page gets a page of its own too: the shared zero page is not emulated."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
 from shm.atomic cimport load64, load_i32, store32, store64

@@ -11,11 +11,13 @@ from shm.layout cimport expected_of, payload_of
 from shm.mm cimport (
     PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
+from shm.swap_map cimport SWAP_MAP_BAD, swap_count
 from shm.swp_entry cimport swp_type
 from shm.trace cimport TRACE_SWAP_IN
 from shm.vmstat cimport (
     EV_FAULT_RETRY, EV_OPERATIONS, EV_PGFAULT, EV_PGMAJFAULT, EV_REFAULT_RACED, EV_SWAP_INS, EV_VM_FAULT_OOM,
-    EV_VM_FAULT_SIGBUS, LAT_COW, LAT_SWAP_IN, LAT_ZERO_FILL, WAIT_DEVICE, WAIT_FOLIO_LOCK, WARN_STALE_LOAD,
+    EV_VM_FAULT_SIGBUS, LAT_COW, LAT_SWAP_IN, LAT_ZERO_FILL, WAIT_DEVICE, WAIT_FOLIO_LOCK, WARN_MAP_BAD_SLOT,
+    WARN_STALE_LOAD,
 )
 from workers.cpu cimport Cpu, count, record, trace, warn
 from workers.mm.content cimport STAMP_CPU_SHIFT, content_identity, content_intact, content_stamp, content_write
@@ -26,7 +28,7 @@ from workers.mm.filemap cimport (
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_test
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
-from workers.mm.swapfile cimport get_swap_device, put_swap_device
+from workers.mm.swapfile cimport get_swap_device, put_swap_device, swap_map_get
 from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
 from workers.operations.readahead cimport readahead_hit, swapin_readahead
 from workers.protocols.base cimport (
@@ -66,6 +68,8 @@ cdef bint pte_unchanged(Cpu cpu, vm_fault *vmf) noexcept nogil:
 cdef int swap_fault_oom(Cpu cpu, vm_fault *vmf) noexcept nogil:
     """No folio came: out of memory, unless somebody else has brought the page. Context: device pinned, mmap_lock."""
     cdef bint same = pte_unchanged(cpu, vmf)
+    if same and swap_count(swap_map_get(cpu, vmf.entry)) in (0, SWAP_MAP_BAD):
+        warn(cpu, WARN_MAP_BAD_SLOT, vmf.entry, vmf.mm, vmf.page)
     pte_unlock(cpu, vmf.mm, vmf.page)
     if not same:
         return FAULT_DONE

@@ -7,7 +7,7 @@ from shm.folio cimport (
 )
 from shm.memcg cimport LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, mem_cgroup
 from shm.vmstat cimport EV_PGSCAN, EV_PGSTEAL, LAT_RECLAIM, WAIT_RECLAIM
-from workers.cpu cimport Cpu, account_less, count, record, waited
+from workers.cpu cimport Cpu, account_less, record, waited
 from workers.mm.filemap cimport folio_trylock, folio_unlock, wait_event_tick
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_put, folio_set, folio_test, folio_test_set, free_folio,

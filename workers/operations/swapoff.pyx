@@ -4,13 +4,13 @@ Order (kernel.md 3.11): no new slots; no allocator still inside; no reference le
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport add_i64, fence, fetch_and32, fetch_or32, load32, load64, load_i64, load8, store32, store64
+from shm.atomic cimport add_i64, fence, fetch_and32, fetch_or32, load32, load64, load_i64, store32
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_UPTODATE
 from shm.layout cimport cluster_of, percpu_of, table_of
 from shm.mm cimport is_swap_pte, pte_to_swp_entry
 from shm.swap_map cimport SWAP_MAP_BAD, swap_count
-from shm.swap_table cimport swap_table_set, swp_tb_bad, swp_tb_is_folio
+from shm.swap_table cimport swap_table_set, swp_tb_bad
 from shm.swapfile cimport SWP_USED, SWP_WRITEOK, swap_info_struct
 from shm.swp_entry cimport swp_entry, swp_entry_t, swp_type
 from shm.trace cimport TRACE_SWAPOFF
@@ -20,7 +20,6 @@ from workers.mm.errno cimport EBUSY, EINTR, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
 )
-from workers.mm.memcontrol cimport slot_of
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_test, stack_pop, stack_push
 from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio

@@ -2,14 +2,14 @@
 
 The errors of the steps are those of workers/mm/errno.pxd, with the one meaning that stands there.
 """
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport load32, load64, load_i32, store64
-from shm.folio cimport PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPBACKED, PG_SWAPCACHE, PG_WRITEBACK, folio_t
+from shm.atomic cimport load64, load_i32, store64
+from shm.folio cimport PG_DIRTY, PG_SWAPBACKED, PG_SWAPCACHE, PG_WRITEBACK, folio_t
 from shm.mm cimport PTE_DIRTY, PTE_SWP_EXCLUSIVE, mk_pte
 from shm.swap_map cimport SWAP_HAS_CACHE, swap_count
 from shm.swp_entry cimport swp_entry_t, swp_type
-from shm.vmstat cimport EV_FREE_CACHE_ONLY, EV_SWAP_FULL, WARN_ADD_CACHED, WARN_MAP_BAD_SLOT
+from shm.vmstat cimport EV_FREE_CACHE_ONLY, EV_SWAP_FULL, WARN_ADD_CACHED
 from workers.cpu cimport Cpu, count, warn
 from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_lock_new, folio_trylock, folio_unlock

@@ -6,10 +6,10 @@
 - Loser: sleeps one tick (schedule_timeout_uninterruptible(1)), then looks again or takes the fault again.
 - Cost: a collision costs 1 to 2 ticks whatever the device takes: a shelf in the tail at 1/HZ.
 """
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store64
-from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY, folio_t
+from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY
 from shm.swap_map cimport swap_count
 from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t

@@ -8,9 +8,9 @@
 """
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport load64, load8, store8
+from shm.atomic cimport load64, store8
 from shm.cluster cimport swap_cluster_info
-from shm.folio cimport PG_ACTIVE, PG_DIRTY, folio_t
+from shm.folio cimport PG_ACTIVE, PG_DIRTY
 from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD, swap_count
 from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
@@ -32,9 +32,7 @@ from workers.mm.swapfile cimport (
     swap_cluster_lock, swap_cluster_unlock, swap_entry_put_locked, swap_free, swap_map_get, swap_word, synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
-from workers.protocols.base cimport (
-    ADD_ALLOC, ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, Protocol, vm_fault,
-)
+from workers.protocols.base cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, Protocol, vm_fault
 
 
 cdef class SwapCache(Protocol):
