@@ -21,7 +21,7 @@ cdef enum:  # cpu_phase
 cdef struct percpu_t:
     # written by whoever wakes this CPU:
     sem_t wake
-    uint32_t wake_tokens  # cooperative: the semaphore's count
+    uint32_t wake_tokens  # wake-ups under way; cooperative: all there is of the semaphore
     uint32_t pad0
     # the wait queue's lock must be held:
     uint64_t wait_addr

@@ -36,7 +36,7 @@ class DeviceSpec(Model):
 
 
 class MemcgSpec(Model):
-    """The memory cgroup of all mms of the run. limit_pages None: by scenario, half of what its mms hold."""
+    """The memory cgroup of all mms of the run. limit_pages None: by scenario, half or an eighth of their pages."""
 
     version: Literal[1, 2] = 2
     limit_pages: int | None = Field(None, ge=1, le=MAX_FOLIOS)

@@ -82,7 +82,11 @@ def test_payloads_of_a_whole_page_stay_whole(machine: Make, schedules: int) -> N
 @pytest.mark.parametrize("device", ["zram", "disk"])
 def test_plain_semaphores_lock_as_well(protocol: str, device: str) -> None:
     """Real processes only: in a cooperative run no lock is slept on."""
-    m = Machine(small_spec(protocol, "processes", lock="sem", device={"kind": device}, memcg={"limit_pages": 8}))
+    m = Machine(
+        small_spec(
+            protocol, "processes", lock="sem", device={"kind": device}, readahead_pages=2, memcg={"limit_pages": 16}
+        )
+    )
     m.play_soundly({0: [("mm_init", mm) for mm in range(3)]})
     race: Scripts = {cpu: [("store", cpu, 0, 8), ("load", cpu, 0, 8), ("pageout", cpu, 0, 8)] for cpu in range(3)}
     played = m.play_soundly({**race, 1: [*race[1], ("swapoff",), ("swapon",)]}, 5)

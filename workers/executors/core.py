@@ -54,7 +54,9 @@ class CompiledCore:
     """The core of this checkout. ImportError when it is not built."""
 
     def __init__(self) -> None:
-        from workers.executors import control, plan, program
+        import workers.executors.control as control
+        import workers.executors.plan as plan
+        import workers.executors.program as program
         from workers.invariants import registry
 
         self._registry = registry

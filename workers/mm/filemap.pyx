@@ -103,13 +103,14 @@ cdef bint take_lost(Cpu cpu, wait_queue *q, uint32_t pfn, uint32_t bit) noexcept
 cdef void sleep_on(Cpu cpu, wait_queue *q, uint32_t pfn, uint32_t bit, int cause) noexcept nogil:
     """Asleep until woken. In real time a CPU that has slept for long looks whether its wake-up was lost (law L2); in a
     cooperative run nobody would be enabled, which is a deadlock told at once. Context: queued; no lock held; sleeps."""
-    cdef bint lost
+    cdef bint lost, cleared = False
     if cpu.cooperative:
         cpu.park(cause)
         return
     while not cpu.park_timeout(WATCH_NS, cause):
         cpu.lock(&q.lock)
-        lost = take_lost(cpu, q, pfn, bit)
+        lost = cleared and take_lost(cpu, q, pfn, bit)
+        cleared = not folio_test(folio_of(cpu, pfn), bit)  # the waker may be on its way: at the second look it is lost
         cpu.unlock(&q.lock)
         if lost:
             return

@@ -1,5 +1,5 @@
 """Folios leave memory: a slot, every PTE a swap entry, the write, out of the cache. Whatever is used on the way stays."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.atomic cimport load32, load_i32, load_i64
 from shm.folio cimport (
@@ -143,10 +143,17 @@ cdef bint can_reclaim_anon_pages(Cpu cpu, uint32_t memcg) noexcept nogil:
     return cpu.m.control.memcg_version != 2 or load_i64(&cg.swap) < cg.swap_limit
 
 
+cdef bint isolated_by_others(Cpu cpu, uint32_t memcg) noexcept nogil:
+    """Whether charged folios are off the lists just now (kernel: too_many_isolated). Context: none, a guess."""
+    cdef mem_cgroup *cg = &cpu.m.memcgs[memcg]
+    return memcg != 0 and load_i64(&cg.memory) > <int64_t>load32(&cg.lru[LRU_INACTIVE_ANON].nr) + <int64_t>load32(
+        &cg.lru[LRU_ACTIVE_ANON].nr)
+
+
 cdef uint32_t try_to_free_pages(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
     """Direct reclaim of about `nr` folios, from one memcg or (0) from all. Returns how many are free.
 
-    Throttled by a tick at most when all that could go is under writeback.
+    Throttled by a tick at most when all that could go is under writeback, or isolated by other CPUs.
     Context: no spinlock held; sleeps. Does not recurse.
     """
     cdef uint32_t freed = 0, priority = DEF_PRIORITY, cg
@@ -166,7 +173,7 @@ cdef uint32_t try_to_free_pages(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr
     cpu.memalloc = False
     account_less(cpu, WAIT_RECLAIM, since, nested)
     record(cpu, LAT_RECLAIM, since)
-    if not freed and load_i64(&cpu.m.control.nr_writeback) > 0:
+    if not freed and (load_i64(&cpu.m.control.nr_writeback) > 0 or isolated_by_others(cpu, memcg)):
         wait_event_tick(cpu, &cpu.m.control.nr_writeback, cpu.m.control.tick_ns, WAIT_RECLAIM)
     return freed
 

@@ -13,6 +13,7 @@ from workers.workloads.workload import Workload
 
 CLASSES = {"thread_fault": ThreadFault, "fork_fault": ForkFault, "usemem": Usemem, "mix": Mix, "trace": Trace}
 PAGES = {"thread_fault": 2048, "fork_fault": 2048, "usemem": 4096, "mix": 256}
+RESIDENT_SHARE = {"usemem": 8}  # one part in so many; vm-scalability's 31 x 1 GiB in 4 GiB. All others: half
 PAGES_COOPERATIVE = 6  # few enough that schedules collide
 
 
@@ -28,7 +29,7 @@ class Shape:
 
 def shape_of(spec: RunSpec) -> Shape:
     """What the scenario looks like: as the spec says, else by scenario. Errors: TraceError, ValueError."""
-    if spec.scenario == "trace":
+    if spec.trace is not None:
         pages = read_header(resolve(spec.trace)).pages
         if spec.pages is not None and spec.pages != pages:
             raise ValueError(f"pages is {spec.pages}, but trace {spec.trace!r} has {pages}; leave pages out")
@@ -44,7 +45,8 @@ def shape_of(spec: RunSpec) -> Shape:
     }[spec.scenario]
     if spec.mms is not None and spec.mms != mms:
         raise ValueError(f"mms is {spec.mms}, but scenario {spec.scenario} with {spec.cpus} CPUs has {mms}")
-    limit = spec.memcg.limit_pages or max(pages * mms // 2, spec.cpus + 2)
+    share = RESIDENT_SHARE.get(spec.scenario, 2) if spec.executor == "processes" else 2
+    limit = spec.memcg.limit_pages or max(pages * mms // share, spec.cpus + 2)
     return Shape(spec.cpus, pages, mms, limit)
 
 

@@ -1,7 +1,7 @@
 """The three shapes that swap-in is measured with: threads of one mm, forked mms, and memory of one's own.
 
-All mms are in one memcg whose limit is half of what they hold, unless the run says otherwise: what a CPU wants next has
-been swapped out by the time it wants it.
+All mms are in one memcg that holds half of their pages (an eighth with usemem), unless the run says otherwise: what a
+CPU wants next has been swapped out by the time it wants it.
 """
 from libc.stdint cimport uint32_t
 
