@@ -11,13 +11,17 @@ import os
 import secrets
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from shm.segment import entries, start_time
+from workers.catalogue import PROTOCOLS
+
+if TYPE_CHECKING:
+    from workers.executors.script import Machine
 
 SESSION_VARIABLE = "SWAPRACE_TEST_SESSION"
 SESSION = secrets.token_hex(8)
@@ -121,3 +125,30 @@ def nothing_left_behind() -> Iterator[None]:
         select.poll().poll(50)
         names_left = sorted(set(names_left).intersection(entries()))
     assert not names_left, f"left in shared memory: {names_left}"
+
+
+@pytest.fixture(params=["processes", "cooperative"])
+def executor(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[entry.name for entry in PROTOCOLS.values() if entry.sound])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def schedules(executor: str) -> int:
+    """How often a race is played: real CPUs take milliseconds a time, cooperative ones a fraction of one."""
+    return 5 if executor == "processes" else 200
+
+
+@pytest.fixture
+def machine(protocol: str, executor: str) -> Callable[..., Machine]:
+    """Makes small machines of every sound protocol on every executor; by name, fields of the spec that differ."""
+    from workers.executors.script import Machine, small_spec  # only here: most tests need no compiled core
+
+    def make(**other: Any) -> Machine:
+        return Machine(small_spec(protocol, executor, **other))
+
+    return make
