@@ -16,7 +16,7 @@ from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport Cpu, count
-from workers.mm.errno cimport EEXIST, ENOENT
+from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport folio_unlock
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_eviction, workingset_refault,
@@ -90,7 +90,7 @@ cdef class SwapCache(Protocol):
                 break
         if err == 0 and not charged and mem_cgroup_swapin_charge_folio(cpu, pfn, memcg, entry) < 0:
             self.swap_cache_del_folio(cpu, pfn)
-            err = ENOENT
+            err = ENOMEM
         if err < 0:
             if err == ENOENT:
                 count(cpu, EV_SWAPCACHE_ENOENT)
