@@ -74,8 +74,11 @@ def interleaved(
 
 
 def core_cycle(processes: int, disjoint: bool, cycles: int, *, use_tsc: bool, lock_kind: int) -> dict[str, float]:
-    """The cycle through the core in forked processes: mean wall and CPU time in ns per cycle of a process."""
-    share = cycle.CLUSTERS // processes if disjoint else cycle.CLUSTERS
+    """The cycle through the core in forked processes: mean wall and CPU time in ns per cycle of a process.
+
+    Disjoint: each process has half of the clusters, one process alone too, so that both walk as much memory.
+    """
+    share = cycle.CLUSTERS // 2 if disjoint else cycle.CLUSTERS
     with mmap.mmap(-1, cycle.segment_bytes(processes, lock_kind)) as buffer:
         cycle.prepare(buffer, processes, lock_kind, use_tsc)
         reader, writer = os.pipe()
