@@ -19,6 +19,7 @@ from server.config import Settings
 from server.db import upgrade
 from server.dispatcher import Dispatcher
 
+KEEPALIVE_SECONDS = 75  # above any client's pause: gunicorn's 2 s close a connection just as a request comes on it
 STOP_SECONDS = 5.0  # beyond the time that a supervisor has to end: to kill it and to write its last row
 
 
@@ -63,6 +64,7 @@ class Server(BaseApplication):
             "workers": 1,
             "worker_class": "gthread",
             "threads": settings.threads,
+            "keepalive": KEEPALIVE_SECONDS,
             "graceful_timeout": int(graceful) + 1,
             "timeout": int(graceful) + 30,
             "proc_name": "swaprace",

@@ -1,16 +1,21 @@
-"""/docs: the OpenAPI document as a plain page, made here. It loads nothing from another machine."""
+"""/docs: the OpenAPI document as a plain page, made here, and where / leads. It loads nothing from another machine."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from apiflask import APIBlueprint, APIFlask
-from flask import current_app, render_template
+from flask import current_app, redirect, render_template
+from werkzeug.wrappers import Response
 
 
 def documentation() -> APIBlueprint:
     """The blueprint of /docs; itself not part of the OpenAPI document."""
     bp = APIBlueprint("documentation", __name__, enable_openapi=False)
+
+    @bp.get("/")
+    def home() -> Response:
+        return redirect("/docs")
 
     @bp.get("/docs")
     def docs() -> str:
