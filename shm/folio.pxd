@@ -21,9 +21,8 @@ cdef enum:  # folio_flag
     PG_WORKINGSET = 1 << 10
     PG_RECLAIM = 1 << 11
     PG_ANON_EXCLUSIVE = 1 << 12
-    PG_ERROR = 1 << 13
-    PG_REFERENCED = 1 << 14
-    PG_CLAIMED = 1 << 15  # V1: read by a bypass; folio->swap is set though the swap cache does not hold it
+    PG_REFERENCED = 1 << 13
+    PG_CLAIMED = 1 << 14  # V1: read by a bypass; folio->swap is set though the swap cache does not hold it
 
 cdef struct folio_t:
     # atomic:

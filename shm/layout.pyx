@@ -149,7 +149,6 @@ cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchr
     si.pages = si.max - 1
     si.nr_clusters = <uint32_t>m.clusters_per_device
     si.first_slot = device * m.geo.slots
-    si.first_cluster = device * m.clusters_per_device
     for i in range(5):
         si.lists[i].head = si.lists[i].tail = CLUSTER_NIL
     lock_init(&m.devices[device].lock, CLASS_DEVICE, kind)

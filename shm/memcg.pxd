@@ -24,14 +24,13 @@ cdef struct mem_cgroup:
     int64_t id_refs  # 1 while online, and one a recorded slot
     # statistics, atomic:
     int64_t nr_swap  # MEMCG_SWAP
-    int64_t nr_swapcached
     uint64_t nonresident_age  # what workingset counts evictions with
     uint64_t oom_events
     # set at format:
     int64_t memory_limit  # pages
     int64_t memsw_limit
     int64_t swap_limit
-    uint64_t pad0[5]
+    uint64_t pad0[6]
     lock_t lru_lock
     lru_t lru[NR_LRU_LISTS]
     uint64_t pad[4]

@@ -26,7 +26,7 @@ WARNINGS = (
 )
 FOLIO_FLAGS = (
     *("locked", "waiters", "uptodate", "dirty", "lru", "active", "writeback", "swapcache", "swapbacked", "readahead"),
-    *("workingset", "reclaim", "anon_exclusive", "error", "referenced", "claimed"),
+    *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed"),
 )
 CLUSTER_FLAGS = ("none", "free", "nonfull", "frag", "full")
 LOCK_CLASSES = (
@@ -183,7 +183,6 @@ class Memcg:
     swap: int
     id_refs: int
     nr_swap: int
-    nr_swapcached: int
     oom_events: int
     memory_limit: int | None
     memsw_limit: int | None

@@ -216,7 +216,7 @@ cdef class Snapshot:
         self.within("memcg", index, self.m.geo.memcgs + 1)
         cdef mem_cgroup *memcg = &self.m.memcgs[<uint32_t>index]
         return Memcg(
-            memcg.memory, memcg.memsw, memcg.swap, memcg.id_refs, memcg.nr_swap, memcg.nr_swapcached, memcg.oom_events,
+            memcg.memory, memcg.memsw, memcg.swap, memcg.id_refs, memcg.nr_swap, memcg.oom_events,
             limit_of(memcg.memory_limit), limit_of(memcg.memsw_limit), limit_of(memcg.swap_limit),
             (memcg.lru[0].nr, memcg.lru[1].nr),
         )

@@ -24,7 +24,6 @@ cdef struct swap_info_struct:
     uint32_t pages  # usable slots
     uint32_t nr_clusters
     uint64_t first_slot  # where its bytes begin in the arrays over all devices
-    uint64_t first_cluster
     # si->lock must be held:
     cluster_list lists[NR_CLUSTER_LISTS]
     # counted without a lock, guesses only (kernel: swapin_nr_pages):
@@ -32,7 +31,7 @@ cdef struct swap_info_struct:
     uint32_t readahead_prev
     uint32_t readahead_window
     uint32_t pad0
-    uint64_t pad[6]
+    uint64_t pad[7]
 
 cdef struct io_request:
     uint64_t deadline_ns
@@ -54,5 +53,4 @@ cdef struct device_t:
     uint64_t write_ns
     # block store (zram: a page has memory from its first write to its free notification):
     uint64_t free_blocks  # tagged head of the stack: tag << 32 | index + 1
-    uint64_t errors
-    uint64_t pad
+    uint64_t pad[2]

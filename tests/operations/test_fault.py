@@ -53,6 +53,17 @@ def test_a_store_to_a_swapped_page_writes_to_what_came_back(machine: Make) -> No
     assert played.events["pswpout"] == 2  # dirty again, so written again
 
 
+def test_a_disk_keeps_the_slot_of_a_load_and_frees_that_of_a_store(machine: Make) -> None:
+    """A page that was only read goes out again without a write, if its slot is kept; one that is stored to cannot."""
+    m = machine(device={"kind": "disk"}, readahead_pages=1)
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 2), ("pageout", 0, 0, 2), ("pageout", 0, 0, 2)]})
+    with Snapshot(m.buf) as s:
+        assert s.device(0).inuse_pages == 2
+    m.play_soundly({0: [("load", 0, 0), ("store", 0, 1)]})
+    with Snapshot(m.buf) as s:
+        assert s.device(0).inuse_pages == 1
+
+
 def test_an_mm_that_is_not_there_cannot_be_touched(machine: Make) -> None:
     steps = [("load", 0, 0), ("store", 0, 0), ("pageout", 0, 0), ("dontneed", 0, 0), ("fork", 0, 1)]
     assert machine().play_soundly({0: steps}).results == {0: [NO_PROCESS] * len(steps)}

@@ -39,7 +39,7 @@ cdef class Protocol:
     cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
-    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf) noexcept nogil
+    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
 

@@ -58,9 +58,13 @@ cdef class Protocol:
         """
         return False
 
-    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Whether a fault drops the cache of what it mapped. Context: folio locked, page-table lock held."""
-        return mem_cgroup_swap_full(cpu, vmf.folio) or (vmf.write and load_i32(&folio_of(cpu, vmf.folio).refcount) == 2)
+    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil:
+        """Whether a fault drops the cache of what it mapped: always when swap is short, and for a store to a page that
+        nobody has but the cache and this fault, whose references are `extra_refs`.
+
+        Context: folio locked, page-table lock held.
+        """
+        return mem_cgroup_swap_full(cpu, vmf.folio) or (vmf.write and load_i32(&folio_of(cpu, vmf.folio).refcount) == extra_refs + 1)
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Exchange the swap PTE for the folio. Context: folio locked, page-table lock held; takes cluster lock."""

@@ -161,7 +161,7 @@ cdef class HasCache(Protocol):
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The count goes first, the PTE last (up to 6.19)."""
         swap_free(cpu, vmf.entry)
-        if self.should_try_to_free_swap(cpu, vmf):
+        if self.should_try_to_free_swap(cpu, vmf, 1):  # the fault's own reference: the PTE comes later
             self.folio_free_swap(cpu, vmf.folio)
         self.set_present(cpu, vmf)
 

@@ -157,15 +157,16 @@ cdef class SwapCache(Protocol):
         swap_cluster_unlock(cpu, entry)
         return True
 
-    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil:
         """Context: folio locked, page-table lock held. On a synchronous device a second copy is a waste: always."""
-        return synchronous_io(cpu, vmf.entry) or Protocol.should_try_to_free_swap(self, cpu, vmf)
+        return synchronous_io(cpu, vmf.entry) or Protocol.should_try_to_free_swap(
+            self, cpu, vmf, extra_refs)
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The PTE first: late racers find the folio, then a changed PTE."""
         self.set_present(cpu, vmf)
         swap_free(cpu, vmf.entry)
-        if self.should_try_to_free_swap(cpu, vmf):
+        if self.should_try_to_free_swap(cpu, vmf, 2):  # the fault's own reference, and that of the PTE
             self.folio_free_swap(cpu, vmf.folio)
 
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
