@@ -25,6 +25,7 @@ import os
 import re
 import secrets
 import struct
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple
@@ -45,6 +46,8 @@ MADE, FORMATTED, ABANDONED = 0, 1, 2
 
 SHM_DIRECTORY = "/dev/shm"  # where glibc keeps POSIX shared memory and, as sem.NAME, named semaphores
 MARGIN_BYTES = 8 << 20  # left free: named semaphores, and runs of others that grow meanwhile
+UNBORN_SECONDS = 60.0  # sem_open takes microseconds from making its file to filling it
+_UNBORN = re.compile(r"sem\.[A-Za-z0-9]{6}")
 _OURS = re.compile(r"(?:sem\.)?swaprace-(?P<pid>[1-9][0-9]{0,9})-(?P<start>[0-9]{1,20})-[0-9a-f]{16}(?:-[a-z0-9]+)?")
 
 
@@ -263,7 +266,7 @@ def sweep_orphans(directory: str = SHM_DIRECTORY) -> list[str]:
     """Unlink the segments and named semaphores whose owner is gone, and return their file names, sorted.
 
     An owner is gone when no process has its pid, or one with another start time has. What belongs to another user, or
-    has gone meanwhile, is passed over; what does not carry a name of ours is not looked at.
+    has gone meanwhile, is passed over; of names that are not ours only sem_open's unborn files are looked at.
     """
     swept = []
     for entry in entries(directory):
@@ -274,6 +277,26 @@ def sweep_orphans(directory: str = SHM_DIRECTORY) -> list[str]:
         try:
             os.unlink(os.path.join(directory, entry))
         except (FileNotFoundError, PermissionError, IsADirectoryError):
+            continue
+        swept.append(entry)
+    return swept + _sweep_unborn(directory)
+
+
+def _sweep_unborn(directory: str) -> list[str]:
+    """Unlink what sem_open(3) leaves when its caller is killed in it: an empty file sem.XXXXXX, not yet a semaphore.
+
+    glibc fills that file and only then links it to the semaphore's name, so one that is empty after UNBORN_SECONDS is
+    nobody's semaphore, whatever its name.
+    """
+    swept = []
+    for entry in sorted(name for name in os.listdir(directory) if _UNBORN.fullmatch(name)):
+        path = os.path.join(directory, entry)
+        try:
+            seen = os.stat(path)
+            if seen.st_size or seen.st_uid != os.geteuid() or time.time() - seen.st_mtime < UNBORN_SECONDS:
+                continue
+            os.unlink(path)
+        except (FileNotFoundError, PermissionError):
             continue
         swept.append(entry)
     return swept

@@ -7,6 +7,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,3 +295,18 @@ def test_named_semaphores_are_counted_among_the_entries() -> None:
         semaphore.unlink()
         semaphore.close()
     assert f"sem.{name.lstrip('/')}" not in entries()
+
+
+def test_what_a_kill_within_sem_open_leaves_is_swept(tmp_path: Path) -> None:
+    """Only what is empty and old: a filled file may be anybody's semaphore, a young one is being made."""
+    old = time.time() - 3600
+    for name, content, when in (
+        ("sem.0rACUw", b"", old),
+        ("sem.abcdef", b"x" * 32, old),
+        ("sem.young1", b"", time.time()),
+        ("sem.longer-name", b"", old),
+    ):
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, (when, when))
+    assert sweep_orphans(str(tmp_path)) == ["sem.0rACUw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sem.abcdef", "sem.longer-name", "sem.young1"]
