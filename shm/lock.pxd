@@ -48,7 +48,7 @@ cdef extern from * nogil:
 cdef enum:
     LOCK_WORD = 0
     LOCK_SEM = 1
-    SPINS_BEFORE_SLEEP = 100  # worth 2 x on a hot lock, measured (docs/architecture.md)
+    SPINS_BEFORE_SLEEP = 100  # some hundred ns: longer than most sections, shorter than a sleep and its wake-up
 
 cdef enum:  # lock_class
     CLASS_NONE = 0

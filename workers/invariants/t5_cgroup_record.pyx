@@ -1,5 +1,5 @@
-"""T5. The kernel stops with VM_BUG here: an id on a free slot is found by its next owner (museum: the order of
-memcg1_swapout and the removal from the swap cache)."""
+"""T5. The kernel stops with VM_BUG here: an id on a free slot is found by its next owner (the order of
+memcg1_swapout and the removal from the swap cache, January 2026)."""
 from shm.layout cimport layout_t
 from shm.vmstat cimport WARN_CGROUP_RECORD
 from workers.invariants.law cimport Law, finding_t, tell_warnings

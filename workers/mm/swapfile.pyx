@@ -1,4 +1,4 @@
-"""References of slots: who pins a device, who counts, who frees (kernel.md sections 2.2, 3.7, 3.8, 3.14)."""
+"""References of slots: who pins a device, who counts, who frees (kernel: mm/swapfile.c, 6.12 to 7.0)."""
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
 from shm.atomic cimport add_i64, fence, load32, load64, load8, store32, store8, store_i64

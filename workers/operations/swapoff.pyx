@@ -1,6 +1,6 @@
 """swapoff brings every page of a device back, waits for whoever still looks at it, and takes it down; swapon undoes that.
 
-Order (kernel.md 3.11): no new slots; no allocator still inside; no reference left; no user left; nothing of it left.
+Order: no new slots; no allocator still inside; no reference left; no user left; nothing of it left.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
