@@ -283,7 +283,8 @@ def sweep_orphans(directory: str = SHM_DIRECTORY) -> list[str]:
 
 
 def _sweep_unborn(directory: str) -> list[str]:
-    """Unlink what sem_open(3) leaves when its caller is killed in it: an empty file sem.XXXXXX, not yet a semaphore.
+    """Unlink what sem_open(3) leaves when its caller is killed in it: an empty file, `sem.` and six
+    characters, not yet a semaphore.
 
     glibc fills that file and only then links it to the semaphore's name, so one that is empty after UNBORN_SECONDS is
     nobody's semaphore, whatever its name.
