@@ -109,10 +109,11 @@ cdef dict histogram_told(layout_t *m, int latency):
     return {"lower_ns": lower, "upper_ns": upper, "counts": counts, "total": total, "sum_ns": sum_ns, "max_ns": max_ns}
 
 
-cdef dict wait_told(layout_t *m, int cause):
+cdef dict wait_told(layout_t *m, int cause, uint32_t cpus):
+    """Sum over the first `cpus` CPUs: how often, ns in all, ns at most."""
     cdef uint32_t cpu
     cdef uint64_t count = 0, total_ns = 0, max_ns = 0
-    for cpu in range(<uint32_t>m.geo.cpus):
+    for cpu in range(cpus):
         count += percpu_of(m, cpu).waits[cause].count
         total_ns += percpu_of(m, cpu).waits[cause].total_ns
         max_ns = max(max_ns, percpu_of(m, cpu).waits[cause].max_ns)
@@ -125,15 +126,9 @@ def figures(buf, plan) -> dict:
     The disk's CPU waits for requests: its waits are not those of any operation, and are left out.
     """
     cdef Segment s = Segment(buf)
-    cdef int i
-    if plan.workers > plan.shape.cpus:
-        for i in range(NR_WAITS):
-            percpu_of(&s.m, plan.workers - 1).waits[i].count = 0
-            percpu_of(&s.m, plan.workers - 1).waits[i].total_ns = 0
-            percpu_of(&s.m, plan.workers - 1).waits[i].max_ns = 0
     told = {
         "events": {name: event_sum(&s.m, i) for i, name in enumerate(EVENTS)},
-        "waits": {name: wait_told(&s.m, i) for i, name in enumerate(WAITS)},
+        "waits": {name: wait_told(&s.m, i, plan.shape.cpus) for i, name in enumerate(WAITS)},
         "histograms": {name: histogram_told(&s.m, i) for i, name in enumerate(LATENCIES)},
         "operations": event_sum(&s.m, EV_OPERATIONS),
         "swap_ins": event_sum(&s.m, EV_SWAP_INS),

@@ -56,6 +56,15 @@ cdef void dequeue(Cpu cpu, wait_queue *q, uint32_t before, uint32_t entry) noexc
     waiter.wait_next = 0
 
 
+cdef void dequeue_self(Cpu cpu, wait_queue *q) noexcept nogil:
+    """Take this CPU out, wherever it stands. Context: the queue's lock held; this CPU is in the queue."""
+    cdef uint32_t before = 0, entry = q.head
+    while entry != cpu.id + 1:
+        before = entry
+        entry = percpu_of(&cpu.m, entry - 1).wait_next
+    dequeue(cpu, q, before, entry)
+
+
 cdef uint32_t wake_matching(Cpu cpu, wait_queue *q, void *address, uint32_t mode, uint32_t *left) noexcept nogil:
     """Wake all waiters of that address and mode, in order; returns the first exclusive one + 1, dequeued, if UNLOCK.
 
@@ -85,17 +94,13 @@ cdef uint32_t wake_matching(Cpu cpu, wait_queue *q, void *address, uint32_t mode
 cdef bint take_lost(Cpu cpu, wait_queue *q, uint32_t pfn, uint32_t bit) noexcept nogil:
     """Whether what this CPU waits for has come and nobody woke it: told, and taken. Context: the queue's lock held."""
     cdef folio_t *folio = folio_of(cpu, pfn)
-    cdef uint32_t before = 0, entry = q.head
     if cpu.my.wait_mode == WAIT_MODE_NONE or folio_test(folio, bit):
         return False
     if cpu.my.wait_mode == WAIT_MODE_EXCLUSIVE:
         if folio_test_set(folio, PG_LOCKED):
             return False
         store32(&folio.lock_owner, cpu.id + 1)
-    while entry != cpu.id + 1:
-        before = entry
-        entry = percpu_of(&cpu.m, entry - 1).wait_next
-    dequeue(cpu, q, before, entry)
+    dequeue_self(cpu, q)
     warn(cpu, WARN_LOST_WAKEUP, load64(&folio.swap), pfn, bit)
     return True
 
@@ -246,7 +251,6 @@ cdef void folio_end_writeback(Cpu cpu, uint32_t pfn) noexcept nogil:
 cdef bint wait_event_tick(Cpu cpu, void *address, uint64_t ns, int cause) noexcept nogil:
     """Wait for wake_event(address), `ns` at most. True when it came. Context: no spinlock; sleeps."""
     cdef wait_queue *q = queue_of(cpu, address)
-    cdef uint32_t before = 0, entry
     might_sleep(cpu)
     cpu.lock(&q.lock)
     enqueue(cpu, q, address, WAIT_MODE_EVENT)
@@ -255,11 +259,7 @@ cdef bint wait_event_tick(Cpu cpu, void *address, uint64_t ns, int cause) noexce
         return True
     cpu.lock(&q.lock)
     if cpu.my.wait_mode != WAIT_MODE_NONE:
-        entry = q.head
-        while entry != cpu.id + 1:
-            before = entry
-            entry = percpu_of(&cpu.m, entry - 1).wait_next
-        dequeue(cpu, q, before, entry)
+        dequeue_self(cpu, q)
         cpu.unlock(&q.lock)
         return False
     cpu.unlock(&q.lock)
