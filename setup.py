@@ -8,6 +8,7 @@ whoever cimports it. The environment chooses a variant, which is built into a fo
     SWAPRACE_SANITIZE=thread              ThreadSanitizer; lands in build/tsan
     SWAPRACE_DEFINES="NAME=1 OTHER"       C macros; lands in build/NAME=1-OTHER (or build/tsan-NAME=1-OTHER)
     SWAPRACE_FOLDERS="shm workers bench"  which folders are compiled (default: shm workers)
+    SWAPRACE_PROTOCOL=FILE.pyx            that file alone, beside itself (workers/protocols/external.py)
 
 Such a folder holds links to the Python sources too, so that PYTHONPATH=build/tsan runs the variant.
 """
@@ -83,8 +84,25 @@ def variant() -> str | None:
     return "-".join(parts).replace("/", "_") or None
 
 
+def external_protocol() -> Path | None:
+    """The one protocol file of SWAPRACE_PROTOCOL, or None."""
+    name = os.environ.get("SWAPRACE_PROTOCOL")
+    return Path(name).absolute() if name else None
+
+
 def extensions() -> list[Extension]:
-    """One extension for each .pyx file, in the order of their paths."""
+    """One extension for each .pyx file, in the order of their paths; SWAPRACE_PROTOCOL alone where it is set."""
+    protocol = external_protocol()
+    if protocol is not None:
+        return [
+            Extension(
+                protocol.stem,
+                [str(protocol)],
+                include_dirs=[".", "workers/protocols"],
+                extra_compile_args=list(C_FLAGS),
+                extra_link_args=["-Wl,-s"],
+            )
+        ]
     sanitize = sanitizer()
     flags = C_FLAGS + ([f"-fsanitize={sanitize}", "-g1", "-O1"] if sanitize else [])
     found = []
@@ -126,7 +144,7 @@ class CapturedErrors:
         sys.stderr.write(self.text)
 
 
-def translate(found: list[Extension], jobs: int) -> None:
+def translate(found: list[Extension], jobs: int, into: str = "build/c") -> None:
     """Turns .pyx into C under build/c and points the extensions there.
 
     A performance hint is an error: it says that compiled code takes the GIL to look for an exception, which costs 87 ns
@@ -140,7 +158,8 @@ def translate(found: list[Extension], jobs: int) -> None:
         with captured:
             done = cythonize(
                 found,
-                build_dir="build/c",
+                build_dir=into,
+                include_path=["."],
                 compiler_directives=DIRECTIVES,
                 emit_linenums=True,
                 nthreads=jobs if len(found) > 1 else 0,
@@ -174,7 +193,12 @@ class BuildCore(build_ext):
         if sys.maxsize < 1 << 32 or os.uname().machine != "x86_64":
             raise SystemExit(f"The core is written for x86-64; this machine is {os.uname().machine}.")
         name = variant()
-        if name is not None:
+        protocol = external_protocol()
+        if protocol is not None:
+            self.inplace = False
+            self.build_lib = str(protocol.parent)
+            self.build_temp = str(protocol.parent / "objects")
+        elif name is not None:
             self.inplace = False
             self.build_lib = f"build/{name}"
             self.build_temp = f"build/{name}-objects"
@@ -184,6 +208,9 @@ class BuildCore(build_ext):
     def run(self) -> None:
         for handler in logging.getLogger().handlers:
             handler.addFilter(lambda record: record.levelno > logging.INFO or record.msg.startswith("building"))
+        if external_protocol() is not None:
+            self.build_core()
+            return
         Path("build").mkdir(exist_ok=True)
         with open("build/lock", "w") as lock:  # two builds at once would read each other's half-written files
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -200,8 +227,10 @@ class BuildCore(build_ext):
         return "\n".join(describe(folder / self.get_ext_filename(extension.name)) for extension in self.extensions)
 
     def build_core(self) -> None:
-        translate(self.extensions, int(self.parallel or 1))
-        name = variant()
+        protocol = external_protocol()
+        into = "build/c" if protocol is None else str(protocol.parent / "c")
+        translate(self.extensions, int(self.parallel or 1), into)
+        name = variant() if protocol is None else None
         if name is not None:
             link_sources(Path("build") / name)
         try:

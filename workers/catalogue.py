@@ -35,6 +35,13 @@ PROTOCOLS = {
             False,
         ),
         ProtocolEntry(
+            "skip_cache",
+            "SkipCache",
+            "4.15 to 6.7",
+            "V0: a synchronous device is read into a private folio, and nobody claims the slot.",
+            False,
+        ),
+        ProtocolEntry(
             "has_cache",
             "HasCache",
             "6.8 to 6.11",
@@ -42,10 +49,38 @@ PROTOCOLS = {
             True,
         ),
         ProtocolEntry(
+            "has_cache_waitqueue",
+            "HasCacheWaitqueue",
+            "6.12 to 6.19",
+            "V1c: has_cache, and a bypass that clears the bit wakes the losers of all slots.",
+            True,
+        ),
+        ProtocolEntry(
+            "swap_cache_as_posted",
+            "SwapCacheAsPosted",
+            "phase II, patch 12 as first posted",
+            "V2 before its fix: reclaim may free a slot before it records the cgroup id on it.",
+            False,
+        ),
+        ProtocolEntry(
             "swap_cache",
             "SwapCache",
-            "7.0 (phase II, patch 12 with its fix)",
+            "phase II, patch 12 with its fix",
             "V2: whoever inserts a folio in the swap cache under the cluster lock swaps in; losers wait on its lock.",
+            True,
+        ),
+        ProtocolEntry(
+            "swap_table",
+            "SwapTable",
+            "7.0",
+            "V3: no SWAP_HAS_CACHE; the allocator puts the folio in the swap cache.",
+            True,
+        ),
+        ProtocolEntry(
+            "swap_table_count",
+            "SwapTableCount",
+            "7.1",
+            "V4: no swap_map; the table word counts, an extend table from 15 on.",
             True,
         ),
     )

@@ -1,51 +1,10 @@
-"""What a protocol answers for, step by step, in the order in which every protocol file has its methods."""
-from libc.stdint cimport uint32_t, uint64_t
-from shm.cluster cimport swap_cluster_info
+"""What the protocols have in common; each overrides the steps that its version does otherwise."""
+from libc.stdint cimport uint32_t
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
+from workers.mm.protocol cimport Protocol
 
-cdef enum:  # who inserts a folio in the swap cache
-    ADD_SWAPIN = 0  # a swap-in: the slot must have a reference
-    ADD_ALLOC = 1  # the allocator, whose SWAP_HAS_CACHE pins the slot already
+cdef swp_entry_t find_slot(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil
 
-cdef enum:  # what a swap-in came to
-    SWAPIN_FOLIO = 0  # vm_fault.folio is to be locked and mapped
-    SWAPIN_READAHEAD = 1  # not this way: through the readahead of the device
-    SWAPIN_REFAULT = 2  # lost a race: the fault is to be taken again
-    SWAPIN_OOM = 3  # no folio, or the charge failed
-
-cdef enum:  # why __try_to_reclaim_swap is called
-    TTRS_ANYWAY = 1
-    TTRS_UNMAPPED = 2
-    TTRS_FULL = 4
-
-cdef struct vm_fault:
-    uint32_t mm
-    uint32_t page
-    uint32_t memcg  # of the mm
-    bint write
-    uint64_t orig_pte
-    swp_entry_t entry
-    uint32_t folio
-    bint fresh  # this fault started the read
-    bint claimed  # V1: the bypass holds SWAP_HAS_CACHE, which fault_done clears
-
-cdef class Protocol:
-    cdef readonly str name
-    cdef readonly bint i_pages  # words of the swap cache are guarded by i_pages locks, not by cluster locks
-
-    cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil
-    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil
-    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil
-    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil
-    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
-    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil
-    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil
-    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
-
-    cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
-    cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
-    cdef int try_to_reclaim_swap(self, Cpu cpu, swp_entry_t entry, int flags) noexcept nogil
-    cdef void free_swap_and_cache(self, Cpu cpu, swp_entry_t entry) noexcept nogil
-    cdef void set_present(self, Cpu cpu, vm_fault *vmf) noexcept nogil
-    cdef uint32_t new_swapin_folio(self, Cpu cpu) noexcept nogil
+cdef class Base(Protocol):
+    pass

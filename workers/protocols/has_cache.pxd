@@ -1,4 +1,6 @@
-from workers.protocols.base cimport Protocol
+from workers.cpu cimport Cpu
+from workers.mm.protocol cimport vm_fault
+from workers.protocols.base cimport Base
 
-cdef class HasCache(Protocol):
-    pass
+cdef class HasCache(Base):
+    cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil

@@ -10,7 +10,6 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store64
 from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY
-from shm.swap_map cimport swap_count
 from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
@@ -20,6 +19,7 @@ from workers.mm.filemap cimport folio_unlock
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_eviction, workingset_refault,
 )
+from workers.mm.memory cimport alloc_swap_folio, set_present
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
 )
@@ -28,15 +28,16 @@ from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    i_pages_of, put_swap_folio, swap_free, swap_map_get, swap_word, swapcache_prepare, synchronous_io,
+    i_pages_of, put_swap_folio, swap_count, swap_free, swap_word, swapcache_prepare, synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
-from workers.protocols.base cimport (
-    ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, Protocol, vm_fault,
+from workers.protocols.base cimport Base
+from workers.mm.protocol cimport (
+    ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault,
 )
 
 
-cdef class HasCache(Protocol):
+cdef class HasCache(Base):
     def __cinit__(self):
         self.name = "has_cache"
         self.i_pages = True
@@ -58,7 +59,7 @@ cdef class HasCache(Protocol):
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
         cpu.unlock(i_pages_of(cpu, entry))
         cpu.my.claimed_entry = entry  # W_del: out of the cache, the bit still set
-        put_swap_folio(cpu, entry)
+        put_swap_folio(cpu, self, entry)
         cpu.my.claimed_entry = outer
         folio_put(cpu, pfn)
 
@@ -73,7 +74,7 @@ cdef class HasCache(Protocol):
             if pfn or not swap_entry_swapped(cpu, entry):
                 break
             if not own:
-                own = self.new_swapin_folio(cpu)
+                own = alloc_swap_folio(cpu)
                 if not own:
                     return 0
             err = swapcache_prepare(cpu, entry)
@@ -90,14 +91,14 @@ cdef class HasCache(Protocol):
             return pfn
         cpu.my.claimed_entry = entry  # W_claim: until the folio is in the cache, losers find nothing
         if mem_cgroup_swapin_charge_folio(cpu, own, memcg, entry) < 0:
-            put_swap_folio(cpu, entry)
+            put_swap_folio(cpu, self, entry)
             cpu.my.claimed_entry = 0
             folio_unlock(cpu, own)
             folio_put(cpu, own)
             return 0
         self.swap_cache_add_folio(cpu, own, entry, &shadow, ADD_SWAPIN)
         cpu.my.claimed_entry = 0
-        memcg1_swapin(cpu, entry)
+        memcg1_swapin(cpu, entry, 1)
         if shadow:
             workingset_refault(cpu, own, shadow)
         lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
@@ -106,9 +107,7 @@ cdef class HasCache(Protocol):
 
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: the device is pinned; may sleep. The bypass: a private folio under the bit, until fault_done."""
-        cdef uint64_t *word
-        cdef uint32_t own
-        if not synchronous_io(cpu, vmf.entry) or swap_count(swap_map_get(cpu, vmf.entry)) != 1:
+        if not synchronous_io(cpu, vmf.entry) or swap_count(cpu, vmf.entry) != 1:
             return SWAPIN_READAHEAD
         if swapcache_prepare(cpu, vmf.entry) < 0:
             count(cpu, EV_SWAPCACHE_EEXIST)
@@ -116,14 +115,21 @@ cdef class HasCache(Protocol):
             return SWAPIN_REFAULT
         vmf.claimed = True
         cpu.my.claimed_entry = vmf.entry  # W_byp: over the whole read, and the PTE
-        own = self.new_swapin_folio(cpu)
+        return self.swapin_bypass(cpu, vmf)
+
+    cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Read into a private folio, which no lookup finds. Context: device pinned; may sleep."""
+        cdef uint64_t *word
+        cdef uint32_t own
+        vmf.bypass = True
+        own = alloc_swap_folio(cpu)
         if not own:
             return SWAPIN_OOM
         if mem_cgroup_swapin_charge_folio(cpu, own, vmf.memcg, vmf.entry) < 0:
             folio_unlock(cpu, own)
             folio_put(cpu, own)
             return SWAPIN_OOM
-        memcg1_swapin(cpu, vmf.entry)
+        memcg1_swapin(cpu, vmf.entry, 1)
         word = swap_word(cpu, vmf.entry)
         if word != NULL and swp_tb_is_shadow(load64(word)):
             workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
@@ -136,6 +142,20 @@ cdef class HasCache(Protocol):
         store64(&folio_of(cpu, own).swap, 0)
         folio_clear(folio_of(cpu, own), PG_CLAIMED)
         return SWAPIN_FOLIO
+
+    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: folio locked, page-table lock held. The count goes first, the PTE last (up to 6.19)."""
+        swap_free(cpu, self, vmf.entry)
+        if self.should_try_to_free_swap(cpu, vmf, 1):  # the fault's own reference: the PTE comes later
+            self.folio_free_swap(cpu, vmf.folio)
+        set_present(cpu, vmf)
+
+    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: no lock held; takes cluster lock (kernel: swapcache_clear). Frees a slot that nobody refers to now."""
+        if vmf.claimed:
+            put_swap_folio(cpu, self, vmf.entry)
+            cpu.my.claimed_entry = 0
+            vmf.claimed = False
 
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes i_pages lock, and cluster lock after it: W_del lies between."""
@@ -154,20 +174,6 @@ cdef class HasCache(Protocol):
         memcg1_swapout(cpu, pfn, entry)
         cpu.unlock(i_pages_of(cpu, entry))
         cpu.my.claimed_entry = entry
-        put_swap_folio(cpu, entry)
+        put_swap_folio(cpu, self, entry)
         cpu.my.claimed_entry = outer
         return True
-
-    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Context: folio locked, page-table lock held. The count goes first, the PTE last (up to 6.19)."""
-        swap_free(cpu, vmf.entry)
-        if self.should_try_to_free_swap(cpu, vmf, 1):  # the fault's own reference: the PTE comes later
-            self.folio_free_swap(cpu, vmf.folio)
-        self.set_present(cpu, vmf)
-
-    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Context: no lock held; takes cluster lock (kernel: swapcache_clear). Frees a slot that nobody refers to now."""
-        if vmf.claimed:
-            put_swap_folio(cpu, vmf.entry)
-            cpu.my.claimed_entry = 0
-            vmf.claimed = False

@@ -1,7 +1,7 @@
 from libc.stdint cimport uint32_t
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol
+from workers.protocols.base cimport Base
 
-cdef class SwapCache(Protocol):
+cdef class SwapCache(Base):
     cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged) noexcept nogil

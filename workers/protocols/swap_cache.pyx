@@ -6,12 +6,12 @@
 - Loser: finds the winner's folio and sleeps on its lock until the read is done.
 - Cost: a loser waits for one read. No timer, no polling: the tail ends where the device's does.
 """
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store8
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_ACTIVE, PG_DIRTY
-from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD, swap_count
+from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
@@ -21,21 +21,23 @@ from workers.mm.filemap cimport folio_unlock
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_eviction, workingset_refault,
 )
+from workers.mm.memory cimport alloc_swap_folio, set_present
 from workers.mm.page_alloc cimport (
     folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_test,
 )
 from workers.mm.page_io cimport swap_read_folio
+from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, vm_fault
 from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    swap_cluster_lock, swap_cluster_unlock, swap_entry_put_locked, swap_free, swap_map_get, swap_word, synchronous_io,
+    swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_map_get, swap_word, synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
-from workers.protocols.base cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, Protocol, vm_fault
+from workers.protocols.base cimport Base
 
 
-cdef class SwapCache(Protocol):
+cdef class SwapCache(Base):
     def __cinit__(self):
         self.name = "swap_cache"
         self.i_pages = False
@@ -43,21 +45,19 @@ cdef class SwapCache(Protocol):
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
         """Context: folio locked; takes cluster lock. Nothing is changed on an error."""
         cdef uint64_t *word
-        cdef uint8_t seen
         cdef int err = 0
         swap_cluster_lock(cpu, entry)
         word = swap_word(cpu, entry)
-        seen = swap_map_get(cpu, entry)
         if word == NULL:
             err = ENOENT
         elif swp_tb_is_folio(load64(word)):
             err = EEXIST
-        elif how == ADD_SWAPIN and (swap_count(seen) == 0 or swap_count(seen) == SWAP_MAP_BAD):
+        elif how == ADD_SWAPIN and not swap_entry_referenced(cpu, entry):
             err = ENOENT
         else:
             if shadow != NULL and swp_tb_is_shadow(load64(word)):
                 shadow[0] = swp_tb_to_shadow(load64(word))
-            store8(&cpu.m.swap_map[slot_of(cpu, entry)], seen | SWAP_HAS_CACHE)
+            store8(&cpu.m.swap_map[slot_of(cpu, entry)], swap_map_get(cpu, entry) | SWAP_HAS_CACHE)
             folio_enters_cache(cpu, pfn, entry, word)
         swap_cluster_unlock(cpu, entry)
         return err
@@ -67,7 +67,7 @@ cdef class SwapCache(Protocol):
         cdef swp_entry_t entry = folio_of(cpu, pfn).swap
         cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
-        swap_entry_put_locked(cpu, ci, entry, SWAP_HAS_CACHE)
+        self.swap_put_cache_locked(cpu, ci, entry)
         swap_cluster_unlock(cpu, entry)
         folio_put(cpu, pfn)
 
@@ -97,7 +97,7 @@ cdef class SwapCache(Protocol):
             folio_unlock(cpu, pfn)
             folio_put(cpu, pfn)
             return found
-        memcg1_swapin(cpu, entry)
+        memcg1_swapin(cpu, entry, 1)
         if shadow:
             workingset_refault(cpu, pfn, shadow)
         lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
@@ -111,7 +111,7 @@ cdef class SwapCache(Protocol):
             return pfn
         if not swap_entry_swapped(cpu, entry):
             return 0
-        own = self.new_swapin_folio(cpu)
+        own = alloc_swap_folio(cpu)
         if not own:
             return 0
         pfn = self.prepare_and_add(cpu, own, entry, memcg, False)
@@ -123,7 +123,7 @@ cdef class SwapCache(Protocol):
         cdef uint32_t own
         if not synchronous_io(cpu, vmf.entry):
             return SWAPIN_READAHEAD
-        own = self.new_swapin_folio(cpu)
+        own = alloc_swap_folio(cpu)
         if not own:
             return SWAPIN_OOM
         if mem_cgroup_swapin_charge_folio(cpu, own, vmf.memcg, vmf.entry) < 0:
@@ -137,6 +137,21 @@ cdef class SwapCache(Protocol):
             vmf.fresh = True
             swap_read_folio(cpu, own)
         return SWAPIN_FOLIO
+
+    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil:
+        """Context: folio locked, page-table lock held. On a synchronous device a second copy is a waste: always."""
+        return synchronous_io(cpu, vmf.entry) or Base.should_try_to_free_swap(
+            self, cpu, vmf, extra_refs)
+
+    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: folio locked, page-table lock held. The PTE first: late racers find the folio, then a changed PTE."""
+        set_present(cpu, vmf)
+        swap_free(cpu, self, vmf.entry)
+        if self.should_try_to_free_swap(cpu, vmf, 2):  # the fault's own reference, and that of the PTE
+            self.folio_free_swap(cpu, vmf.folio)
+
+    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: none. Nothing was claimed."""
 
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster lock. The id is recorded while the slot cannot be free."""
@@ -153,21 +168,6 @@ cdef class SwapCache(Protocol):
         shadow = workingset_eviction(cpu, pfn)
         memcg1_swapout(cpu, pfn, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        swap_entry_put_locked(cpu, ci, entry, SWAP_HAS_CACHE)
+        self.swap_put_cache_locked(cpu, ci, entry)
         swap_cluster_unlock(cpu, entry)
         return True
-
-    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil:
-        """Context: folio locked, page-table lock held. On a synchronous device a second copy is a waste: always."""
-        return synchronous_io(cpu, vmf.entry) or Protocol.should_try_to_free_swap(
-            self, cpu, vmf, extra_refs)
-
-    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Context: folio locked, page-table lock held. The PTE first: late racers find the folio, then a changed PTE."""
-        self.set_present(cpu, vmf)
-        swap_free(cpu, vmf.entry)
-        if self.should_try_to_free_swap(cpu, vmf, 2):  # the fault's own reference, and that of the PTE
-            self.folio_free_swap(cpu, vmf.folio)
-
-    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Context: none. Nothing was claimed."""

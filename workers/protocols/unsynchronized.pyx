@@ -5,7 +5,7 @@
 - Loser: does not know that it lost.
 - Cost: none, and every law of the cache.
 """
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store8
 from shm.swap_map cimport SWAP_HAS_CACHE
@@ -26,11 +26,10 @@ cdef class Unsynchronized(SwapCache):
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
         """Context: folio locked; takes no lock, and checks nothing but that there is a table to write to."""
         cdef uint64_t *word = swap_word(cpu, entry)
-        cdef uint8_t seen = swap_map_get(cpu, entry)
         if word == NULL:
             return ENOENT
         if shadow != NULL and swp_tb_is_shadow(load64(word)):
             shadow[0] = swp_tb_to_shadow(load64(word))
-        store8(&cpu.m.swap_map[slot_of(cpu, entry)], seen | SWAP_HAS_CACHE)
+        store8(&cpu.m.swap_map[slot_of(cpu, entry)], swap_map_get(cpu, entry) | SWAP_HAS_CACHE)
         folio_enters_cache(cpu, pfn, entry, word)
         return 0
