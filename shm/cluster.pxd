@@ -34,7 +34,9 @@ cdef struct swap_cluster_info:
     uint32_t next
     # set by the CPU that takes it off its list (flag NONE), for law C15:
     uint32_t owner  # CPU + 1
-    uint32_t pad[11]
+    # ci->lock must be held:
+    uint32_t ext  # index of its extend table + 1; 0: none
+    uint32_t pad[10]
 
 cdef struct cluster_list:  # si->lock must be held
     uint32_t head

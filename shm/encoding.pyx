@@ -17,14 +17,14 @@ def decode_swp_entry(uint64_t entry) -> tuple[int, int]:
     return entries.swp_type(entry), entries.swp_offset(entry)
 
 
-def pfn_word(uint32_t pfn) -> int:
-    """The table word that names a folio."""
-    return swap_table.pfn_to_swp_tb(pfn)
+def pfn_word(uint32_t pfn, uint32_t count=0) -> int:
+    """The table word that names a folio; `count` 0 to 15 from 7.1 on."""
+    return swap_table.pfn_to_swp_tb(pfn, <uint64_t>count << swap_table.SWP_TB_COUNT_SHIFT)
 
 
-def shadow_word(uint64_t shadow) -> int:
-    """The table word that holds a shadow of up to 63 bits; null for shadow 0."""
-    return swap_table.shadow_to_swp_tb(shadow)
+def shadow_word(uint64_t shadow, uint32_t count=0) -> int:
+    """The table word that holds a shadow of up to 59 bits; null for shadow 0 and count 0."""
+    return swap_table.shadow_to_swp_tb(shadow, <uint64_t>count << swap_table.SWP_TB_COUNT_SHIFT)
 
 
 def decode_table_word(uint64_t word) -> tuple[str, int]:
@@ -36,6 +36,11 @@ def decode_table_word(uint64_t word) -> tuple[str, int]:
     if swap_table.swp_tb_is_shadow(word):
         return "shadow", swap_table.swp_tb_to_shadow(word)
     return ("pfn", swap_table.swp_tb_to_pfn(word)) if swap_table.swp_tb_is_folio(word) else ("unknown", 0)
+
+
+def table_count(uint64_t word) -> int:
+    """The count bits of a table word: 15 says that the count stands in the extend table. 0 for a bad word."""
+    return swap_table.swp_tb_to_count(word)
 
 
 def decode_map_byte(uint8_t byte) -> tuple[int, bool, bool]:

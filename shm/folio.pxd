@@ -1,5 +1,6 @@
-"""folio: a page of memory (kernel: struct folio, order 0, anonymous).
+"""folio: 2^order pages of memory that are managed as one (kernel: struct folio, anonymous or of a shmem mapping).
 
+The head page carries all fields; a tail page carries the PFN of its head and, page by page, PG_ANON_EXCLUSIVE.
 flags are one atomic word; PG_locked is a sleeping lock, first come first served: who unlocks hands it to the first waiter.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t
@@ -40,7 +41,14 @@ cdef struct folio_t:
     uint32_t lru_next
     # owner of the free folio:
     uint32_t next_free
-    uint64_t pad[2]
+    # set at allocation, changed by a split that has frozen the folio:
+    uint32_t order
+    uint32_t head  # of a tail page: PFN of its head; of a head: its own
+    uint64_t pad
 
 cdef enum:
     IO_OWNER = 0xFFFF
+
+cdef inline uint32_t folio_nr_pages(folio_t *folio) noexcept nogil:
+    """Pages of the folio, 1 to 512."""
+    return <uint32_t>1 << folio.order

@@ -26,6 +26,9 @@ class Geometry:
     payload_bytes: int
     trace_records: int
     lock_kind: int
+    slot_format: int = 0
+    ext_tables: int = 0
+    cont_pages: int = 0
 
     def __post_init__(self) -> None:
         limits = {
@@ -42,6 +45,9 @@ class Geometry:
             "payload_bytes": (64, 4096),
             "trace_records": (1, 1 << 20),
             "lock_kind": (0, 1),
+            "slot_format": (0, 2),
+            "ext_tables": (0, 1 << 20),
+            "cont_pages": (0, 1 << 16),
         }
         for field in fields(self):
             value = getattr(self, field.name)

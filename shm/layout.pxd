@@ -5,6 +5,7 @@ Order in memory: header, control, blocks of the CPUs, then all that a cooperativ
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport folio_t
+from shm.inject cimport NR_INJECTIONS
 from shm.lock cimport lock_t
 from shm.memcg cimport mem_cgroup
 from shm.mm cimport anon_vma_t, mm_struct
@@ -31,6 +32,9 @@ cdef struct geometry_t:
     uint64_t payload_bytes
     uint64_t trace_records
     uint64_t lock_kind
+    uint64_t slot_format  # swap_map.pxd: which words count the references of a slot
+    uint64_t ext_tables  # SLOTS_TABLE: for counts of 15 and more
+    uint64_t cont_pages  # else: for counts of 63 and more
 
 cdef struct control_t:
     # written by the supervisor, read by all:
@@ -43,15 +47,16 @@ cdef struct control_t:
     uint64_t tick_ns
     uint32_t memcg_version
     uint32_t readahead_pages
-    uint32_t charge_failure_ppm
     uint32_t lockdep
+    uint32_t pad0
     # atomic:
     int64_t nr_swap_pages
     int64_t total_swap_pages
     int64_t nr_writeback
     uint32_t cpus_working  # all but the disk's, which serves until they have left
     uint32_t i_pages  # set at format: the swap cache is guarded by i_pages locks (up to 6.17), not by cluster locks
-    uint32_t pad[8]
+    uint32_t inject_ppm[NR_INJECTIONS]  # written between plays, read by all
+    uint32_t swapcache_waiters  # atomic: of the one queue of 6.12 to 6.19
 
 cdef struct wait_queue:
     lock_t lock
@@ -81,7 +86,16 @@ cdef struct layout_t:
     uint64_t *tables_head
     uint32_t *table_next
     uint64_t *tables
-    uint8_t *swap_map
+    uint64_t *ext_head  # tagged stack of free extend tables
+    uint32_t *ext_next
+    uint32_t *ext_tables
+    uint8_t *swap_map  # SLOTS_TABLE: of no length
+    uint64_t map_pages_per_device
+    uint64_t cont_page_slots
+    uint32_t *cont_heads  # first continuation page of each page of the map
+    uint64_t *cont_head  # tagged stack of free continuation pages
+    uint32_t *cont_next
+    uint8_t *cont_pages
     uint16_t *swap_cgroup
     uint32_t *handles  # zram: block of a slot + 1, 0: none
     uint32_t *block_next
@@ -112,6 +126,14 @@ cdef inline swap_cluster_info *cluster_of(layout_t *m, uint32_t device, uint64_t
 cdef inline uint64_t *table_of(layout_t *m, uint32_t table) noexcept nogil:
     """Words of the table with index + 1 == table."""
     return &m.tables[(table - 1) * m.geo.cluster_slots]
+
+cdef inline uint32_t *ext_table_of(layout_t *m, uint32_t ext) noexcept nogil:
+    """Counts of the extend table with index + 1 == ext."""
+    return &m.ext_tables[(ext - 1) * m.geo.cluster_slots]
+
+cdef inline uint8_t *cont_page_of(layout_t *m, uint32_t page) noexcept nogil:
+    """Digits of the continuation page with index + 1 == page."""
+    return &m.cont_pages[(page - 1) * m.cont_page_slots]
 
 cdef inline uint64_t *ptes_of(layout_t *m, uint32_t mm) noexcept nogil:
     return &m.ptes[mm * m.geo.pages]

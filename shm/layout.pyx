@@ -8,14 +8,14 @@ from shm.cluster cimport (
     CLUSTER_FLAG_FREE, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, cluster_list, swap_cluster_info,
 )
 from shm.lock cimport (
-    CLASS_ANON_VMA, CLASS_CLUSTER, CLASS_DEVICE, CLASS_LRUVEC, CLASS_MMLIST, CLASS_PTL, CLASS_SI, CLASS_SWAPON,
+    CLASS_ANON_VMA, CLASS_CLUSTER, CLASS_CONT, CLASS_DEVICE, CLASS_LRUVEC, CLASS_MMLIST, CLASS_PTL, CLASS_SI, CLASS_SWAPON,
     CLASS_WAITQUEUE, CLASS_XA, lock_init, sem_init,
 )
 from shm.folio cimport folio_t
-from shm.memcg cimport mem_cgroup
+from shm.memcg cimport CSS_ONLINE, NR_COUNTERS, mem_cgroup
 from shm.mm cimport PTES_PER_PTL, anon_vma_t, mm_struct
 from shm.percpu cimport percpu_t
-from shm.swap_map cimport SWAP_MAP_BAD
+from shm.swap_map cimport MAP_PAGE_SLOTS, SLOTS_TABLE, SWAP_MAP_BAD
 from shm.swap_table cimport swp_tb_bad
 from shm.swapfile cimport (
     SWAP_ADDRESS_SPACE_SHIFT, SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, io_request, swap_info_struct,
@@ -49,11 +49,27 @@ cdef uint64_t place_swap(layout_t *m, char *base, uint64_t at) noexcept nogil:
     m.tables_head = <uint64_t *>(base + take(&at, 8, 1))
     m.table_next = <uint32_t *>(base + take(&at, 4, m.geo.tables + 1))
     m.tables = <uint64_t *>(base + take(&at, 8, m.geo.tables * m.geo.cluster_slots))
-    m.swap_map = <uint8_t *>(base + take(&at, 1, slots))
+    at = place_counts(m, base, at)
     m.swap_cgroup = <uint16_t *>(base + take(&at, 2, slots))
     m.handles = <uint32_t *>(base + take(&at, 4, slots))
     m.block_next = <uint32_t *>(base + take(&at, 4, m.geo.devices * (m.geo.blocks + 1)))
     m.blocks = base + take(&at, m.geo.payload_bytes, m.geo.devices * m.geo.blocks)
+    return at
+
+
+cdef uint64_t place_counts(layout_t *m, char *base, uint64_t at) noexcept nogil:
+    """Arrays that count the references of slots. Returns where they end."""
+    cdef uint64_t map_slots = 0 if m.geo.slot_format == SLOTS_TABLE else m.geo.slots * m.geo.devices
+    m.swap_map = <uint8_t *>(base + take(&at, 1, map_slots))
+    m.map_pages_per_device = (m.geo.slots + MAP_PAGE_SLOTS - 1) // MAP_PAGE_SLOTS
+    m.cont_page_slots = MAP_PAGE_SLOTS if m.geo.slots > MAP_PAGE_SLOTS else m.geo.slots
+    m.cont_heads = <uint32_t *>(base + take(&at, 4, m.geo.devices * m.map_pages_per_device if m.geo.cont_pages else 0))
+    m.cont_head = <uint64_t *>(base + take(&at, 8, 1))
+    m.cont_next = <uint32_t *>(base + take(&at, 4, m.geo.cont_pages + 1))
+    m.cont_pages = <uint8_t *>(base + take(&at, m.cont_page_slots, m.geo.cont_pages))
+    m.ext_head = <uint64_t *>(base + take(&at, 8, 1))
+    m.ext_next = <uint32_t *>(base + take(&at, 4, m.geo.ext_tables + 1))
+    m.ext_tables = <uint32_t *>(base + take(&at, 4 * m.geo.cluster_slots, m.geo.ext_tables))
     return at
 
 
@@ -99,6 +115,14 @@ cdef geometry_t pack(geometry) except *:
     return geo
 
 
+cdef void link_stack(uint64_t *head, uint32_t *links, uint64_t count) noexcept nogil:
+    """A tagged stack of the indices 1 to count, the least on top."""
+    cdef uint64_t i
+    for i in range(1, count + 1):
+        links[i] = <uint32_t>(i + 1) if i < count else 0
+    head[0] = 1 if count else 0
+
+
 cdef void list_append(cluster_list *lst, swap_cluster_info *clusters, uint32_t index) noexcept nogil:
     clusters[index].prev = lst.tail
     clusters[index].next = CLUSTER_NIL
@@ -134,7 +158,7 @@ cdef void format_clusters(layout_t *m, uint32_t device, uint32_t kind) noexcept 
         for off in range(per):
             if (i == 0 and off == 0) or i * per + off >= m.geo.slots:
                 table_of(m, table)[off] = swp_tb_bad()
-                if i * per + off < m.geo.slots:
+                if i * per + off < m.geo.slots and m.geo.slot_format != SLOTS_TABLE:
                     m.swap_map[si.first_slot + i * per + off] = SWAP_MAP_BAD
         ci.flags = CLUSTER_FLAG_NONFULL
         list_append(&si.lists[CLUSTER_FLAG_NONFULL], first, <uint32_t>i)
@@ -144,6 +168,7 @@ cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchr
     cdef swap_info_struct *si = &m.si[device]
     cdef uint64_t i
     lock_init(&si.lock, CLASS_SI, kind)
+    lock_init(&si.cont_lock, CLASS_CONT, kind)
     si.type = device
     si.max = <uint32_t>m.geo.slots
     si.pages = si.max - 1
@@ -165,6 +190,7 @@ cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchr
 cdef void format_memory(layout_t *m, uint32_t kind) noexcept nogil:
     """Folios shared out to the CPUs' free stacks; empty mms and memcgs; every lock made."""
     cdef uint64_t i, cpu
+    cdef int which
     cdef percpu_t *pc
     for i in range(1, m.geo.folios):
         pc = percpu_of(m, <uint32_t>(i % m.geo.cpus))
@@ -180,8 +206,10 @@ cdef void format_memory(layout_t *m, uint32_t kind) noexcept nogil:
         lock_init(&m.xa_locks[i], CLASS_XA, kind)
     for i in range(m.geo.memcgs + 1):
         lock_init(&m.memcgs[i].lru_lock, CLASS_LRUVEC, kind)
-        m.memcgs[i].memory_limit = m.memcgs[i].memsw_limit = m.memcgs[i].swap_limit = <int64_t>1 << 62
+        for which in range(NR_COUNTERS):
+            m.memcgs[i].counters[which].max = <int64_t>1 << 62
         m.memcgs[i].id_refs = 1
+        m.memcgs[i].css = CSS_ONLINE
     for i in range(m.geo.mms):
         lock_init(&m.anon_vmas[i].lock, CLASS_ANON_VMA, kind)
     for i in range(m.geo.mms * m.ptls_per_mm):
@@ -204,7 +232,7 @@ def bytes_per_slot(geometry: Geometry) -> float:
     """Bytes that one swap slot takes beside its payload: map, cgroup id, handle, table word, share of its cluster."""
     clusters = geometry.clusters
     tables = geometry.tables * (geometry.cluster_slots * 8 + 4)
-    per_device = geometry.slots * (1 + 2 + 4) + clusters * sizeof(swap_cluster_info)
+    per_device = geometry.slots * (2 + 4 + (0 if geometry.slot_format == SLOTS_TABLE else 1)) + clusters * sizeof(swap_cluster_info)
     return (per_device * geometry.devices + tables) / (geometry.slots * geometry.devices)
 
 
@@ -237,9 +265,9 @@ def format_segment(buf, geometry: Geometry, synchronous: bool) -> None:
         memcpy(base + 64, &geo, sizeof(geometry_t))
         with nogil:
             m.control.cycle_factor = <uint64_t>1 << 32
-            for i in range(1, m.geo.tables + 1):
-                m.table_next[i] = <uint32_t>(i + 1) if i < m.geo.tables else 0
-            m.tables_head[0] = 1
+            link_stack(m.tables_head, m.table_next, m.geo.tables)
+            link_stack(m.ext_head, m.ext_next, m.geo.ext_tables)
+            link_stack(m.cont_head, m.cont_next, m.geo.cont_pages)
             format_memory(&m, kind)
             for device in range(<uint32_t>m.geo.devices):
                 format_device(&m, device, kind, sync_io)

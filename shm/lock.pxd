@@ -65,7 +65,8 @@ cdef enum:  # lock_class
     CLASS_MMAP = 11  # not a lock_t: the rw_semaphore of an mm
     CLASS_PERCPU_CLUSTER = 12  # local lock: owned by its CPU, no word
     CLASS_SWAPON = 13  # swapon_mutex: swapoff and swapon, one at a time
-    NR_LOCK_CLASSES = 14
+    CLASS_CONT = 14  # cont_lock: continuation pages of swap_map
+    NR_LOCK_CLASSES = 15
 
 cdef struct lock_t:
     uint64_t word

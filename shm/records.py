@@ -13,7 +13,7 @@ EVENTS = (
     *("swapcache_eexist", "swapcache_enoent", "fault_retry", "refault_raced", "zero_fill", "cow", "cow_reuse"),
     *("pgsteal", "pgscan", "allocstall", "free_cache_only", "swap_full", "charge_failed", "vm_fault_oom"),
     *("vm_fault_sigbus", "workingset_refault", "workingset_activate", "forks", "exits", "swapoffs", "swapoff_failed"),
-    *("pageouts", "dontneeds", "write_errors"),
+    *("pageouts", "dontneeds", "write_errors", "read_errors"),
 )
 GAUGES = ("nr_swapcache", "nr_anon_mapped")
 WAITS = (
@@ -24,6 +24,7 @@ WARNINGS = (
     *("add_cached", "del_foreign", "free_in_use", "count_underflow", "refcount", "stale_load", "map_bad_slot"),
     *("cgroup_record", "table_stuck", "claim_left", "lost_wakeup", "lockdep"),
 )
+INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (
     *("locked", "waiters", "uptodate", "dirty", "lru", "active", "writeback", "swapcache", "swapbacked", "readahead"),
     *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed"),
@@ -31,7 +32,7 @@ FOLIO_FLAGS = (
 CLUSTER_FLAGS = ("none", "free", "nonfull", "frag", "full")
 LOCK_CLASSES = (
     *("none", "anon_vma", "ptl", "i_pages", "cluster", "si", "lruvec", "wait_queue", "device", "mmlist", "folio"),
-    *("mmap_lock", "percpu_cluster", "swapon_mutex"),
+    *("mmap_lock", "percpu_cluster", "swapon_mutex", "cont"),
 )
 PHASES = ("unused", "preparing", "running", "left")
 WAIT_MODES = ("none", "exclusive", "unlock", "writeback", "event")
@@ -74,7 +75,7 @@ class Control:
     tick_ns: int
     memcg_version: int
     readahead_pages: int
-    charge_failure_ppm: int
+    inject_ppm: Mapping[str, int]
     lockdep: bool
     nr_swap_pages: int
     total_swap_pages: int
@@ -176,13 +177,21 @@ class Mm:
 
 @dataclass(frozen=True, slots=True)
 class Memcg:
-    """A mem_cgroup: counters in pages; `lru` is (inactive, active) folios; limits None where there is none."""
+    """A mem_cgroup. `parent`: 0 for the root; `members`: mms in it and online children.
 
+    memory, memsw and swap in pages, those of all below it included; limits None where there is none. Its own alone:
+    slots recorded for it (`nr_swap`), pages in the swap cache, `lru`, which is (inactive, active) folios.
+    """
+
+    parent: int
+    online: bool
+    members: int
     memory: int
     memsw: int
     swap: int
     id_refs: int
     nr_swap: int
+    swapcached: int
     oom_events: int
     memory_limit: int | None
     memsw_limit: int | None

@@ -16,13 +16,16 @@ from shm.layout cimport (
     percpu_of, ptes_of, table_of, trace_of, wait_queue,
 )
 from shm.lock cimport lock_t
-from shm.memcg cimport mem_cgroup
+from shm.memcg cimport (
+    COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup,
+)
 from shm.mm cimport (
     PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte, mm_struct, pte_pfn, pte_present,
     pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
-from shm.swap_table cimport SWP_TB_NULL
+from shm.slots cimport slot_byte, slot_count, slot_is_bad, slot_word
+from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE
 from shm.swapfile cimport (
     SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, io_request, swap_info_struct,
 )
@@ -32,11 +35,11 @@ from shm.vmstat cimport warn_t
 
 from dataclasses import fields
 
-from shm.encoding import decode_map_byte, decode_table_word
+from shm.encoding import decode_table_word
 from shm.errors import GeometryError, SegmentError
 from shm.geometry import Geometry
 from shm.records import (
-    CLUSTER_FLAGS, EVENTS, FOLIO_FLAGS, GAUGES, LATENCIES, LOCK_CLASSES, MM_STATES, PHASES, TRACE_KINDS, WAIT_MODES,
+    CLUSTER_FLAGS, EVENTS, FOLIO_FLAGS, GAUGES, INJECTIONS, LATENCIES, LOCK_CLASSES, MM_STATES, PHASES, TRACE_KINDS, WAIT_MODES,
     WAITS, WARNINGS, Cluster, Control, Device, Entry, Folio, HeldLock, Memcg, Mm, PerCpu, Pte, Slot, Span, TraceRecord,
     Wait, Warned, name_of,
 )
@@ -109,7 +112,8 @@ cdef class Snapshot:
         self.within("control", 0, 1)
         cdef control_t *c = self.m.control
         return Control(
-            c.stop != 0, c.measuring != 0, c.hz, c.tick_ns, c.memcg_version, c.readahead_pages, c.charge_failure_ppm,
+            c.stop != 0, c.measuring != 0, c.hz, c.tick_ns, c.memcg_version, c.readahead_pages,
+            {name: c.inject_ppm[i] for i, name in enumerate(INJECTIONS) if c.inject_ppm[i]},
             c.lockdep != 0, c.nr_swap_pages, c.total_swap_pages, c.nr_writeback, c.cpus_working, c.i_pages != 0,
         )
 
@@ -158,15 +162,11 @@ cdef class Snapshot:
         """One slot of a device, by its offset."""
         self.within("device", device, self.m.geo.devices)
         self.within("slot", offset, self.m.geo.slots)
-        cdef uint64_t off = offset, at = <uint64_t>device * self.m.geo.slots + off, word = SWP_TB_NULL
-        cdef uint8_t byte = self.m.swap_map[at]
-        cdef uint32_t table = cluster_of(&self.m, device, off // self.m.geo.cluster_slots).table
-        if 0 < table <= self.m.geo.tables:
-            word = table_of(&self.m, table)[off % self.m.geo.cluster_slots]
+        cdef uint64_t at = <uint64_t>device * self.m.geo.slots + <uint64_t>offset, word = slot_word(&self.m, at)
         kind, value = decode_table_word(word)
-        count, has_cache, bad = decode_map_byte(byte)
         return Slot(
-            byte, count, has_cache, bad, word, kind, value, self.m.swap_cgroup[at], less_one(self.m.handles[at]),
+            slot_byte(&self.m, at), slot_count(&self.m, at), slot_byte(&self.m, at) & SWAP_HAS_CACHE != 0,
+            slot_is_bad(&self.m, at), word, kind, value, self.m.swap_cgroup[at], less_one(self.m.handles[at]),
         )
 
     def folio(self, pfn: int) -> Folio:
@@ -216,9 +216,11 @@ cdef class Snapshot:
         self.within("memcg", index, self.m.geo.memcgs + 1)
         cdef mem_cgroup *memcg = &self.m.memcgs[<uint32_t>index]
         return Memcg(
-            memcg.memory, memcg.memsw, memcg.swap, memcg.id_refs, memcg.nr_swap, memcg.oom_events,
-            limit_of(memcg.memory_limit), limit_of(memcg.memsw_limit), limit_of(memcg.swap_limit),
-            (memcg.lru[0].nr, memcg.lru[1].nr),
+            memcg.parent, memcg.css & CSS_ONLINE != 0, memcg.css // CSS_MEMBER,
+            memcg.counters[COUNTER_MEMORY].usage, memcg.counters[COUNTER_MEMSW].usage,
+            memcg.counters[COUNTER_SWAP].usage, memcg.id_refs, memcg.nr_swap, memcg.swapcached, memcg.oom_events,
+            limit_of(memcg.counters[COUNTER_MEMORY].max), limit_of(memcg.counters[COUNTER_MEMSW].max),
+            limit_of(memcg.counters[COUNTER_SWAP].max), (memcg.lru[0].nr, memcg.lru[1].nr),
         )
 
     def percpu(self, cpu: int) -> PerCpu:
@@ -319,7 +321,14 @@ cdef dict spans(layout_t *m):
         "tables_head": (<uintptr_t>m.tables_head, 8, 1),
         "table_next": (<uintptr_t>m.table_next, 4, m.geo.tables + 1),
         "tables": (<uintptr_t>m.tables, 8, m.geo.tables * m.geo.cluster_slots),
-        "swap_map": (<uintptr_t>m.swap_map, 1, slots),
+        "swap_map": (<uintptr_t>m.swap_map, 1, 0 if m.geo.slot_format == SLOTS_TABLE else slots),
+        "cont_heads": (<uintptr_t>m.cont_heads, 4, nr * m.map_pages_per_device if m.geo.cont_pages else 0),
+        "cont_head": (<uintptr_t>m.cont_head, 8, 1),
+        "cont_next": (<uintptr_t>m.cont_next, 4, m.geo.cont_pages + 1),
+        "cont_pages": (<uintptr_t>m.cont_pages, 1, m.geo.cont_pages * m.cont_page_slots),
+        "ext_head": (<uintptr_t>m.ext_head, 8, 1),
+        "ext_next": (<uintptr_t>m.ext_next, 4, m.geo.ext_tables + 1),
+        "ext_tables": (<uintptr_t>m.ext_tables, 4, m.geo.ext_tables * m.geo.cluster_slots),
         "swap_cgroup": (<uintptr_t>m.swap_cgroup, 2, slots),
         "handles": (<uintptr_t>m.handles, 4, slots),
         "block_next": (<uintptr_t>m.block_next, 4, nr * (m.geo.blocks + 1)),
@@ -350,21 +359,23 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
         "folio_t": {
             "flags": (<uintptr_t>&f.flags, 4), "refcount": (<uintptr_t>&f.refcount, 4),
             "mapcount": (<uintptr_t>&f.mapcount, 4), "swap": (<uintptr_t>&f.swap, 8),
-            "memcg": (<uintptr_t>&f.memcg, 4), "next_free": (<uintptr_t>&f.next_free, 4),
+            "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4), "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
         },
         "swap_cluster_info": {
             "lock": (<uintptr_t>&ci.lock.word, 8), "count": (<uintptr_t>&ci.count, 2),
             "flags": (<uintptr_t>&ci.flags, 1), "table": (<uintptr_t>&ci.table, 4), "prev": (<uintptr_t>&ci.prev, 4),
-            "next": (<uintptr_t>&ci.next, 4), "owner": (<uintptr_t>&ci.owner, 4),
+            "next": (<uintptr_t>&ci.next, 4), "owner": (<uintptr_t>&ci.owner, 4), "ext": (<uintptr_t>&ci.ext, 4),
         },
         "swap_info_struct": {
             "flags": (<uintptr_t>&si.flags, 4), "inuse_pages": (<uintptr_t>&si.inuse_pages, 8),
             "lists": (<uintptr_t>&si.lists, sizeof(cluster_list)),
         },
         "mem_cgroup": {
-            "memory": (<uintptr_t>&cg.memory, 8), "memsw": (<uintptr_t>&cg.memsw, 8),
-            "swap": (<uintptr_t>&cg.swap, 8), "id_refs": (<uintptr_t>&cg.id_refs, 8),
-            "nr_swap": (<uintptr_t>&cg.nr_swap, 8),
+            "memory": (<uintptr_t>&cg.counters[COUNTER_MEMORY].usage, 8),
+            "memsw": (<uintptr_t>&cg.counters[COUNTER_MEMSW].usage, 8),
+            "swap": (<uintptr_t>&cg.counters[COUNTER_SWAP].usage, 8), "id_refs": (<uintptr_t>&cg.id_refs, 8),
+            "nr_swap": (<uintptr_t>&cg.nr_swap, 8), "swapcached": (<uintptr_t>&cg.swapcached, 8),
+            "css": (<uintptr_t>&cg.css, 4), "parent": (<uintptr_t>&cg.parent, 4),
         },
         "percpu_t": {
             "phase": (<uintptr_t>&pc.phase, 4), "wait_mode": (<uintptr_t>&pc.wait_mode, 4),

@@ -32,6 +32,7 @@ cdef struct swap_info_struct:
     uint32_t readahead_window
     uint32_t pad0
     uint64_t pad[7]
+    lock_t cont_lock  # the lists of continuation pages, whose page of the map several clusters share
 
 cdef struct io_request:
     uint64_t deadline_ns

@@ -38,6 +38,7 @@ cdef enum:  # event
     EV_PAGEOUTS
     EV_DONTNEEDS
     EV_WRITE_ERRORS
+    EV_READ_ERRORS
     NR_EVENTS
 
 cdef enum:  # gauge: summed over CPUs: a CPU's own part may be negative

@@ -60,6 +60,8 @@ cdef class Cpu:
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil
     cdef void attach(self, char *base, uint32_t cpu) except *
 
+cdef uint64_t random_u64(Cpu cpu) noexcept nogil
+
 cdef inline void point(Cpu cpu, void *obj, int access) noexcept nogil:
     """A scheduling point before a step on `obj` that takes no lock."""
     if cpu.cooperative:
@@ -67,6 +69,11 @@ cdef inline void point(Cpu cpu, void *obj, int access) noexcept nogil:
 
 cdef inline void count(Cpu cpu, int event) noexcept nogil:
     cpu.my.events[event] += 1
+
+cdef inline bint injected(Cpu cpu, int which) noexcept nogil:
+    """Whether this step is to fail, by the run's rate for such failures. Context: none."""
+    cdef uint32_t ppm = cpu.m.control.inject_ppm[which]
+    return ppm != 0 and random_u64(cpu) % 1000000 < ppm
 
 cdef inline void gauge(Cpu cpu, int which, int64_t by) noexcept nogil:
     cpu.my.gauges[which] += by
@@ -77,7 +84,6 @@ cdef void account_less(Cpu cpu, int cause, uint64_t since, uint64_t nested) noex
 cdef void record(Cpu cpu, int latency, uint64_t since) noexcept nogil
 cdef void warn(Cpu cpu, int warning, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
 cdef void trace(Cpu cpu, int kind, uint64_t entry, uint32_t pfn, uint32_t arg) noexcept nogil
-cdef uint64_t random_u64(Cpu cpu) noexcept nogil
 cdef void sleeping_lock(Cpu cpu, uint32_t cls, bint trylock) noexcept nogil
 cdef void sleeping_unlock(Cpu cpu, uint32_t cls) noexcept nogil
 cdef void might_sleep(Cpu cpu) noexcept nogil

@@ -5,6 +5,7 @@ Everything is read, nothing assumed: a value that this machine does not tell is 
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import platform
@@ -15,9 +16,9 @@ from typing import Any
 GIT_SECONDS = 5.0  # a status of the checkout, with cold caches
 
 
-def collect() -> dict[str, Any]:
+def collect(protocol: str) -> dict[str, Any]:
     """What the host, the kernel, the clock and the build are right now. To be asked before the workers start: the load
-    average is meant to be that of the others.
+    average is meant to be that of the others. `protocol`: of the run; one outside the tree is named by its contents.
     """
     flags, model = _cpu_info()
     return {
@@ -35,6 +36,7 @@ def collect() -> dict[str, Any]:
         "load_average": list(os.getloadavg()),
         "python": platform.python_version(),
         "host": platform.node(),
+        "protocol_sha256": _file_sha256(protocol),
     }
 
 
@@ -54,6 +56,12 @@ def _git(checkout: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def _file_sha256(protocol: str) -> str | None:
+    """Of the file of a protocol outside the tree; those within are named by git_sha."""
+    path, colon, _ = protocol.rpartition(":")
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if colon else None
 
 
 def _build() -> Any:

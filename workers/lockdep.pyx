@@ -2,18 +2,21 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from shm.lock cimport (
-    CLASS_ANON_VMA, CLASS_CLUSTER, CLASS_DEVICE, CLASS_FOLIO, CLASS_LRUVEC, CLASS_MMAP, CLASS_MMLIST, CLASS_NONE,
+    CLASS_ANON_VMA, CLASS_CLUSTER, CLASS_CONT, CLASS_DEVICE, CLASS_FOLIO, CLASS_LRUVEC, CLASS_MMAP, CLASS_MMLIST, CLASS_NONE,
     CLASS_PERCPU_CLUSTER, CLASS_PTL, CLASS_SI, CLASS_SWAPON, CLASS_WAITQUEUE, CLASS_XA,
 )
 
-cdef uint8_t[13] ORDER = [
+cdef enum:
+    NR_ORDERED = 14
+
+cdef uint8_t[NR_ORDERED] ORDER = [
     CLASS_SWAPON, CLASS_MMAP, CLASS_FOLIO, CLASS_ANON_VMA, CLASS_PTL, CLASS_MMLIST, CLASS_PERCPU_CLUSTER,
-    CLASS_CLUSTER, CLASS_SI, CLASS_XA, CLASS_LRUVEC, CLASS_WAITQUEUE, CLASS_DEVICE,
+    CLASS_CLUSTER, CLASS_CONT, CLASS_SI, CLASS_XA, CLASS_LRUVEC, CLASS_WAITQUEUE, CLASS_DEVICE,
 ]
 
 NAMES = (
     "none", "anon_vma", "ptl", "i_pages", "cluster", "si", "lruvec", "wait_queue", "device", "mmlist", "folio",
-    "mmap_lock", "percpu_cluster", "swapon_mutex",
+    "mmap_lock", "percpu_cluster", "swapon_mutex", "cont",
 )
 KINDS = ("none", "inversion", "recursion", "sleep under a spinlock", "too many locks held", "release of a lock not held")
 
@@ -38,8 +41,8 @@ cdef void lockdep_declare(lockdep_t *d) noexcept nogil:
     """Enter the declared order: each earlier class may be held while each later one is taken, never the other way."""
     cdef int i, j
     cdef uint8_t a, b
-    for i in range(13):
-        for j in range(i + 1, 13):
+    for i in range(NR_ORDERED):
+        for j in range(i + 1, NR_ORDERED):
             a = ORDER[i]
             b = ORDER[j]
             d.seen[a][b] = 1

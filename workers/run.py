@@ -98,7 +98,7 @@ def execute(
     watch = Watch(commands, deadline_ns, life.beat)
     name = new_name() if spec.executor == "processes" else None
     emit(Event(event="started", at_ns=time.monotonic_ns(), pid=os.getpid(), segment=name))
-    circumstances = environment.collect()
+    circumstances = environment.collect(spec.protocol)
     try:
         watch.check()
         the_core = _loaded(CompiledCore) if core is None else core

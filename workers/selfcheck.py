@@ -19,8 +19,31 @@ from workers.workloads.script import Scripts, Step
 
 EXECUTORS = ("processes", "cooperative")
 SCHEDULES = {"processes": 3, "cooperative": 100}
-BREAKS_WITHIN = {"processes": 60, "cooperative": 1_000}  # plays of an unsound protocol: a handful are enough mostly
-BREAKING: Scripts = {cpu: [("load", 0, 0, 8), ("store", 0, 0, 8)] * 4 for cpu in range(3)}
+BREAKS_WITHIN = {"processes": 200, "cooperative": 2_000}  # plays of an unsound protocol: a handful are enough mostly
+# What an unsound protocol breaks at: scripts, and fields of the spec. The memcg of the first is smaller than the mm: between
+# a look into the cache and the insertion lies a charge that reclaims. The slow reads of the second give others the time to
+# use the slot again; the third's sharer goes between unmap and the last step of reclaim, on cgroup v1.
+BREAKING: dict[str, tuple[Scripts, dict[str, Any]]] = {
+    "unsynchronized": (
+        {cpu: [("load", 0, 0, 8), ("store", 0, 0, 8)] * 4 for cpu in range(3)},
+        {"device": {"kind": "zram", "read_ns": 0, "write_ns": 200_000}, "memcg": {"limit_pages": 5}},
+    ),
+    "skip_cache": (
+        {
+            0: [("load", 0, 0), ("load", 0, 1)] * 2,
+            1: [("store", 0, 0), ("store", 0, 1), ("store", 0, 2), ("store", 0, 0)] * 2,
+            2: [("store", 0, 0), ("store", 0, 2), ("store", 0, 1), ("store", 0, 3)] * 2,
+        },
+        {
+            "pages": 4, "slots": 16, "memcg": {"limit_pages": 3}, "inject": {"device_slow": 100_000},
+            "device": {"read_ns": 2_000, "write_ns": 0},
+        },
+    ),
+    "swap_cache_as_posted": (
+        {0: [("pageout", 0, 0, 8)] * 8, 1: [("dontneed", 0, 0, 8), ("store", 0, 0, 8)] * 8},
+        {"device": {"write_ns": 200_000}, "memcg": {"version": 1, "limit_pages": 48}},
+    ),
+}
 EAGAIN, ENOMEM, EBUSY = -11, -12, -16
 BEGUN: list[Step] = [("mm_init", 0), ("store", 0, 0, 8)]
 
@@ -90,9 +113,19 @@ CHECKS = (
     ),
     Check(
         "failed charge",
-        {0: [("fail_charges", 1_000_000), ("load", 0, 0), ("fail_charges", 0), ("load", 0, 0)]},
+        {0: [("inject", "charge", 1_000_000), ("load", 0, 0), ("inject", "charge", 0), ("load", 0, 0)]},
         {0: [0, ENOMEM, 0, 0]},
         (*BEGUN, ("pageout", 0, 0, 8)),
+    ),
+    Check(
+        "a child's memcg goes offline",
+        {
+            0: [("attach", 1, 3), ("memcg_offline", 2), ("swap_max", 48, 1)],
+            1: [("pageout", 1, 0, 8), ("load", 1, 0, 8)],
+        },
+        {0: [0, 0, 0], 1: [None, 0]},
+        (("attach", 1, 2), ("mm_init", 1), ("store", 1, 0, 8), ("memcg_online", 2)),
+        (("memcg", {"limit_pages": 48, "children": 2}),),
     ),
     Check(
         "disk and readahead",
@@ -120,16 +153,13 @@ def check_one(check: Check, protocol: str, executor: str) -> str:
 
 
 def break_one(protocol: str, executor: str) -> list[Played]:
-    """Race a protocol until it is not sound: the last play is not, or nothing was found within BREAKS_WITHIN.
-
-    The memcg is smaller than the mm: between a look into the cache and the insertion lies a charge that reclaims.
-    """
-    fields = {"device": {"kind": "zram", "read_ns": 0, "write_ns": 200_000}, "memcg": {"limit_pages": 5}}
+    """Race a protocol until it is not sound: the last play is not, or nothing was found within BREAKS_WITHIN."""
+    scripts, fields = BREAKING.get(protocol, BREAKING["unsynchronized"])
     plays: list[Played] = []
     for seed in range(BREAKS_WITHIN[executor] if executor == "processes" else 1):
         machine = Machine(small_spec(protocol, executor, seed=seed, **fields))
-        machine.play_soundly({0: BEGUN})
-        plays += machine.play(BREAKING, 1 if executor == "processes" else BREAKS_WITHIN[executor])
+        machine.play_soundly({0: [("mm_init", 0), ("store", 0, 0, fields.get("pages", 8))]})
+        plays += machine.play(scripts, 1 if executor == "processes" else BREAKS_WITHIN[executor])
         if not plays[-1].sound:
             break
     return plays
@@ -163,7 +193,7 @@ def run(told: Callable[[Row], None]) -> bool:
 def tell(row: Row) -> None:
     """A row of the table, and what was wrong in the lines after it."""
     mark = "ok" if row.good else "FAIL"
-    print(f"{row.protocol:<16} {row.executor:<12} {mark:<5} {row.check}", flush=True)
+    print(f"{row.protocol:<20} {row.executor:<12} {mark:<5} {row.check}", flush=True)
     for line in row.detail.splitlines():
         print(f"    {line}", flush=True)
 

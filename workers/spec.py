@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,10 +16,14 @@ MAX_CPUS = 64  # one bit a CPU in masks; more real processes than that measure t
 MAX_SECONDS = 3600.0  # a run is a trial, not a service
 MAX_FOLIOS = 1 << 22  # 22 bits of PFN cover 16 GiB of emulated memory
 MAX_SLOTS = 1 << 28  # 1 TiB of emulated swap on one device
+MAX_MEMCGS = 64  # a shadow has 8 bits for its memcg; reclaim walks them one by one
 MAX_PAGES = 1 << 24  # pages of one mm: 64 GiB of emulated address space
 
 Scenario = Literal["thread_fault", "fork_fault", "usemem", "mix", "trace"]
 Operation = Literal["load", "store", "pageout", "dontneed", "reclaim", "fork", "exit", "swapoff"]
+
+
+Injection = Literal["folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"]
 
 
 class Model(BaseModel):
@@ -36,11 +40,15 @@ class DeviceSpec(Model):
 
 
 class MemcgSpec(Model):
-    """The memory cgroup of all mms of the run. limit_pages None: by scenario, half or an eighth of their pages."""
+    """The memory cgroup of all mms of the run. limit_pages None: by scenario, half or an eighth of their pages.
+
+    With children the limits are those of the parent, and the mms are spread over the children in turn.
+    """
 
     version: Literal[1, 2] = 2
     limit_pages: int | None = Field(None, ge=1, le=MAX_FOLIOS)
     swap_limit_pages: int | None = Field(None, ge=0, le=MAX_SLOTS, description="v2: swap.max; v1: memsw beyond memory")
+    children: int = Field(0, ge=0, le=MAX_MEMCGS - 1, description="memcgs below the limited one, without limits")
 
 
 class CooperativeSpec(Model):
@@ -55,7 +63,11 @@ class CooperativeSpec(Model):
 class RunSpec(Model):
     """One run of one protocol. The defaults make a run that fits a laptop."""
 
-    protocol: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    protocol: str = Field(
+        max_length=4096,
+        pattern=r"^([a-z][a-z0-9_]{0,63}|/[^:]+\.pyx:[A-Za-z_][A-Za-z0-9_]{0,63})$",
+        description="name in the catalogue, or /PATH.pyx:Class of a protocol outside the tree (command line only)",
+    )
     scenario: Scenario = "thread_fault"
     executor: Literal["processes", "cooperative"] = "processes"
     cpus: int = Field(2, ge=1, le=MAX_CPUS)
@@ -77,7 +89,9 @@ class RunSpec(Model):
     trace: str | None = Field(None, max_length=4096, description="scenario trace: name in the catalogue or path")
     swapoff_every_ms: int | None = Field(None, ge=1, le=60_000, description="swapoff and swapon again in this period")
     readahead_pages: Literal[1, 2, 4, 8, 16, 32] = 8
-    charge_failure_ppm: int = Field(0, ge=0, le=1_000_000, description="injected charge failures, per million")
+    inject: dict[Injection, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
+        default_factory=dict, description="injected failures: name -> how many of a million fail"
+    )
     laws: Literal["off", "at_rest", "every_unlock"] = "at_rest"
     lockdep: bool = False
     cooperative: CooperativeSpec = CooperativeSpec()

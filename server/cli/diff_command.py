@@ -43,7 +43,8 @@ def source_diff(before: str, after: str, *, context: int = 3) -> list[str]:
     for name in (before, after):
         path = protocol_file(checked_protocol(name))
         try:
-            texts.append((path.relative_to(CHECKOUT), path.read_text(encoding="utf-8").splitlines()))
+            shown = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
+            texts.append((shown, path.read_text(encoding="utf-8").splitlines()))
         except OSError as error:
             raise CommandError(f"cannot read the source of {name}: {path}: {error.strerror}") from error
     (old_path, old), (new_path, new) = texts
@@ -52,4 +53,6 @@ def source_diff(before: str, after: str, *, context: int = 3) -> list[str]:
 
 def protocol_file(name: str) -> Path:
     """The one file of a protocol."""
+    if ".pyx:" in name:
+        return Path(name.rpartition(":")[0])
     return CHECKOUT / "workers" / "protocols" / f"{name}.pyx"

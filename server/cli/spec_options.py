@@ -55,6 +55,7 @@ def _spec_options() -> list[SpecOption]:
         SpecOption("--memcg-version", "memcg.version", _choices(memcg, "version"), "Memory cgroup version."),
         SpecOption("--memcg-limit-pages", "memcg.limit_pages", int, "Memory limit in pages."),
         SpecOption("--swap-limit-pages", "memcg.swap_limit_pages", int, "Swap limit in pages."),
+        SpecOption("--memcg-children", "memcg.children", int, "Memcgs below the limited one, for mms in turn."),
         SpecOption("--access", "access", _choices(RunSpec, "access"), "Order of accesses."),
         SpecOption("--store-percent", "store_percent", int, "Share of stores among accesses."),
         SpecOption("--readahead-pages", "readahead_pages", _choices(RunSpec, "readahead_pages"), "Pages a readahead."),
@@ -63,7 +64,7 @@ def _spec_options() -> list[SpecOption]:
         SpecOption("--pages", "pages", int, "Pages of one address space; default by scenario."),
         SpecOption("--mms", "mms", int, "Address spaces; default by scenario."),
         SpecOption("--swapoff-every-ms", "swapoff_every_ms", int, "swapoff and swapon again in this period."),
-        SpecOption("--charge-failure-ppm", "charge_failure_ppm", int, "Failed memcg charges per million."),
+        SpecOption("--inject", "inject", str, "Failures per million, as charge=1000,device_error=5."),
         SpecOption("--payload-bytes", "payload_bytes", int, "Bytes of a page's content, 64 to 4096."),
         SpecOption("--cluster-slots", "cluster_slots", _choices(RunSpec, "cluster_slots"), "Slots of a cluster."),
         SpecOption("--lock", "lock", _choices(RunSpec, "lock"), "Lock word with a semaphore, or a plain semaphore."),
@@ -97,6 +98,8 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -126,6 +129,8 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
         body = body.setdefault(parent, {})
     if option.field == "mix":
         value = _mix(value)
+    elif option.field == "inject":
+        value = _inject(value)
     elif option.field == "trace" and Path(value).is_file():
         value = str(Path(value).absolute())
     elif isinstance(option.kind, click.Choice) and value.isdigit():
@@ -146,6 +151,13 @@ def _mix(text: str) -> Any:
         ) from error
 
 
+def _inject(text: str) -> dict[str, int]:
+    pairs = [part.partition("=") for part in text.split(",") if part]
+    if not all(equals and rate.isdigit() for _, equals, rate in pairs):
+        raise click.UsageError(f"--inject {text}: give names and rates per million, such as charge=1000,device_error=5")
+    return {name.strip(): int(rate) for name, _, rate in pairs}
+
+
 def _explain(error: ValidationError, options: dict[str, SpecOption]) -> str:
     lines = []
     for item in error.errors():
@@ -161,9 +173,14 @@ def _explain(error: ValidationError, options: dict[str, SpecOption]) -> str:
 
 
 def checked_protocol(name: str) -> str:
-    """`name` when it is in the catalogue; a click.UsageError that lists what is, and guesses, when it is not."""
+    """`name` when it is in the catalogue, a file's class with its path made absolute; else a click.UsageError."""
     if name in PROTOCOLS:
         return name
+    path, colon, cls = name.rpartition(":")
+    if colon and path.endswith(".pyx"):
+        if not Path(path).is_file():
+            raise click.UsageError(f"there is no protocol file {path}; give PATH.pyx:Class")
+        return f"{Path(path).absolute()}:{cls}"
     guess = difflib.get_close_matches(name, PROTOCOLS, n=1)
     hint = f"; did you mean {guess[0]}?" if guess else ""
     raise click.UsageError(f"there is no protocol {name!r}: known are {', '.join(PROTOCOLS)}{hint}")

@@ -42,6 +42,7 @@ def test_without_options_the_spec_has_its_own_defaults() -> None:
         (["--device", "disk"], "device.kind", "disk"),
         (["--read-us", "2.5"], "device.read_ns", 2500),
         (["--memcg-version", "1"], "memcg.version", 1),
+        (["--memcg-children", "3"], "memcg.children", 3),
         (["--readahead-pages", "16"], "readahead_pages", 16),
         (["--lockdep"], "lockdep", True),
         (["--trace", "cc1"], "scenario", "trace"),

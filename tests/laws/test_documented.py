@@ -31,11 +31,20 @@ def test_the_table_of_laws_is_the_registry(checkout: Path) -> None:
     assert len(rows) == len(LAWS)
 
 
+def test_what_is_known_to_be_broken_is_told(checkout: Path) -> None:
+    text = (checkout / "docs" / "laws.md").read_text()
+    section = text.split("\n## Known to be broken\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    rows = {tuple(cell.strip().strip("`") for cell in line.strip("|").split("|")) for line in lines}
+    assert rows == {(law.id, name, why) for law in LAWS.values() for name, why in law.known_broken.items()}
+
+
 def test_every_law_is_whole() -> None:
     for law in LAWS.values():
         assert law.sentence.endswith("."), law.id
         assert law.points, law.id
         assert set(law.points) <= POINTS, law.id
+        assert set(law.known_broken) <= set(PROTOCOLS) - set(law.protocols), law.id
         assert set(law.cluster_protocols) <= set(law.protocols) <= set(PROTOCOLS), law.id
         assert not law.cluster_protocols or law.points == ("C",), law.id
 

@@ -76,7 +76,7 @@ def test_the_null_protocol_breaks_laws() -> None:
             "mix": {"load": 30, "store": 40, "pageout": 10, "dontneed": 2, "reclaim": 5, "fork": 2, "exit": 2},
             "device": {"kind": "disk"},
             "memcg": {"version": 1, "limit_pages": 200},
-            "charge_failure_ppm": 1000,
+            "inject": {"charge": 1000},
             "lockdep": True,
         },
     ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from shm.geometry import Geometry
 from shm.layout import format_segment, size_of
@@ -30,6 +31,8 @@ GEOMETRY = Geometry(
     payload_bytes=64,
     trace_records=8,
     lock_kind=0,
+    ext_tables=2,
+    cont_pages=2,
 )
 STRUCTURES = {
     "control": "control_t",
@@ -42,6 +45,7 @@ STRUCTURES = {
     "mms": "mm_struct",
 }
 NIL = 0xFFFFFFFF
+SLOTS_MAP, SLOTS_TABLE = 1, 2  # slot_format
 MAPPED, SWAPPED, CACHED = 0, 1, 2  # pages
 MAPPED_PFN, CACHED_PFN, A_FREE_PFN = 5, 6, 7
 SWAPPED_SLOT, CACHED_SLOT, A_FREE_SLOT = 17, 18, 20
@@ -56,9 +60,14 @@ def pte_of_slot(offset: int, device: int = 0) -> int:
     return offset << 9 | device << 4 | SWAP_PTE_BITS
 
 
-def pfn_word(pfn: int) -> int:
-    """A table word that names a folio."""
-    return pfn << 2 | 2
+def pfn_word(pfn: int, count: int = 0) -> int:
+    """A table word that names a folio, with the count bits of 7.1."""
+    return count << 60 | pfn << 2 | 2
+
+
+def shadow_word(shadow: int, count: int = 0) -> int:
+    """A table word that holds a shadow, with the count bits of 7.1."""
+    return count << 60 | shadow << 1 | 1
 
 
 class World:
@@ -95,6 +104,15 @@ class World:
         table = self.table_of_cluster[device, offset // self.geometry.cluster_slots]
         assert table is not None
         self.word("tables", table * self.geometry.cluster_slots + offset % self.geometry.cluster_slots, word)
+
+    def page_digit(self, number: int, offset: int, digit: int) -> None:
+        """Write a slot's digit in a continuation page, counted from 0."""
+        self.word("cont_pages", number * self.geometry.slots + offset, digit)
+
+    def extended(self, number: int, offset: int, count: int) -> None:
+        """Write a slot's count in an extend table, counted from 0."""
+        per = self.geometry.cluster_slots
+        self.word("ext_tables", number * per + offset % per, count)
 
     def page(self, page: int, pte: int, expected: int, mm: int = 0) -> None:
         """Write a PTE and what the program stored there last."""
@@ -169,6 +187,7 @@ def inhabit(world: World, memcg_version: int) -> None:
     for pfn in (MAPPED_PFN, CACHED_PFN):
         world.put("folios", pfn, "refcount", 1)
         world.put("folios", pfn, "memcg", 1)
+        world.put("folios", pfn, "head", pfn)
         world.put("folios", pfn, "flags", UPTODATE)
     world.put("folios", MAPPED_PFN, "mapcount", 1)
     world.put("folios", CACHED_PFN, "flags", UPTODATE | SWAPCACHE)
@@ -182,21 +201,23 @@ def inhabit(world: World, memcg_version: int) -> None:
     world.content("payloads", CACHED_PFN, CACHED, 102)
     world.content("blocks", 0, SWAPPED, 101)
     world.word("handles", SWAPPED_SLOT, 1)
-    world.word("swap_map", SWAPPED_SLOT, 1)
-    world.word("swap_map", CACHED_SLOT, 1 | HAS_CACHE)
-    world.table_word(SWAPPED_SLOT, 77 << 1 | 1)
-    world.table_word(CACHED_SLOT, pfn_word(CACHED_PFN))
+    counted = int(world.geometry.slot_format == SLOTS_TABLE)
+    if not counted:
+        world.word("swap_map", SWAPPED_SLOT, 1)
+        world.word("swap_map", CACHED_SLOT, 1 if world.geometry.slot_format else 1 | HAS_CACHE)
+    world.table_word(SWAPPED_SLOT, shadow_word(77, counted))
+    world.table_word(CACHED_SLOT, pfn_word(CACHED_PFN, counted))
     world.word("swap_cgroup", SWAPPED_SLOT, 1)
     world.word("swap_cgroup", CACHED_SLOT, 0 if memcg_version == 1 else 1)
     recorded = 1 if memcg_version == 1 else 2
     charges = {"memory": 2, "memsw": 3} if memcg_version == 1 else {"memory": 2, "swap": 2}
-    for counter, value in {**charges, "nr_swap": recorded, "id_refs": recorded + 1}.items():
+    for counter, value in {**charges, "nr_swap": recorded, "id_refs": recorded + 1, "swapcached": 1}.items():
         world.put("memcgs", 1, counter, value)
 
 
 @contextmanager
-def inhabited(memcg_version: int = 2) -> Iterator[World]:
-    """The world that is told at the top of this file, with the counters of that cgroup version."""
-    with fresh() as world:
+def inhabited(memcg_version: int = 2, slot_format: int = 0) -> Iterator[World]:
+    """The world that is told at the top of this file, with counters of that cgroup version, slots of that format."""
+    with fresh(replace(GEOMETRY, slot_format=slot_format)) as world:
         inhabit(world, memcg_version)
         yield world

@@ -7,52 +7,77 @@ from collections.abc import Callable
 
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine
-from workers.workloads.script import Scripts
+from workers.workloads.script import Scripts, Step
 
-SWAP_MAP_MAX = 62  # references that one byte counts (kernel: include/linux/swap.h)
+MANY = 70  # address spaces: more than a byte of swap_map counts (62), or a table word (14)
 EAGAIN, ENOMEM = -11, -12
 Make = Callable[..., Machine]
 
 
-def shared_by_many(machine: Make, *, swapped: bool) -> Machine:
-    """One page of mm 0 and of 61 children, one reference below the maximum less the parent's."""
-    m = machine(mms=70, folios=128, slots=48, memcg={"limit_pages": 100})
+def shared_by_many(machine: Make, mms: int, *, swapped: bool) -> Machine:
+    """`mms` address spaces share four pages; two of them lie in swap when `swapped`."""
+    m = machine(mms=MANY, pages=4, folios=300, memcg={"limit_pages": 290})
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 4)]})
     if swapped:
         m.play_soundly({0: [("pageout", 0, 0, 2)]})
-    forks = m.play_soundly({0: [("fork", 0, child) for child in range(1, SWAP_MAP_MAX)]})
+    forks = m.play_soundly({0: [("fork", 0, child) for child in range(1, mms)]})
     assert set(forks.results[0]) == {0}
     return m
 
 
-def test_a_slot_takes_62_references_and_the_next_fork_is_undone(machine: Make) -> None:
-    m = shared_by_many(machine, swapped=True)
+def slot_of(m: Machine, mm: int = 0) -> int:
     with Snapshot(m.buf) as s:
-        offset = next(pte.entry.offset for pte in s.mm(0).ptes if pte.entry)
+        return next(pte.entry.offset for pte in s.mm(mm).ptes if pte.entry)
+
+
+def test_a_count_outgrows_its_first_digit_and_shrinks_again(machine: Make) -> None:
+    """62 references fit a byte of swap_map, 14 a table word; continuation pages, an extend table hold what is more."""
+    m = shared_by_many(machine, 8, swapped=True)
+    offset = slot_of(m)
+    for first in range(8, MANY, 16):
+        m.play_soundly(
+            {
+                0: [("fork", 0, child) for child in range(first, first + 8)],
+                1: [("fork", 1, child) for child in range(first + 8, min(first + 16, MANY))],
+            }
+        )
+    with Snapshot(m.buf) as s:
+        assert s.slot(0, offset).count == MANY
+    m.play_soundly({cpu: [("exit", mm) for mm in range(4 + cpu, MANY, 3)] for cpu in range(3)})
+    with Snapshot(m.buf) as s:
+        assert s.slot(0, offset).count == 4
+    loads = m.play_soundly({cpu: [("load", cpu, 0, 4), ("exit", cpu)] for cpu in range(3)})
+    assert {result for results in loads.results.values() for result in results} == {0}
+
+
+def test_a_count_that_cannot_grow_undoes_the_fork(machine: Make, protocol: str) -> None:
+    most = 14 if protocol == "swap_table_count" else 62
+    m = shared_by_many(machine, most, swapped=True)
+    offset = slot_of(m)
+    with Snapshot(m.buf) as s:
         present = next(pte.pfn for pte in s.mm(0).ptes if pte.pfn)
-        assert s.slot(0, offset).count == SWAP_MAP_MAX
         before = (s.folio(present).mapcount, s.folio(present).refcount, s.memcg(1))
-    played = m.play_soundly({1: [("fork", 0, 65)]})
-    assert played.results == {1: [ENOMEM]}
+    failing: list[Step] = [("inject", "count_alloc", 1_000_000), ("fork", 0, most)]
+    played = m.play_soundly({1: failing})
+    assert played.results == {1: [0, ENOMEM]}
     assert played.events["forks"] == 0
     with Snapshot(m.buf) as s:
-        assert s.slot(0, offset).count == SWAP_MAP_MAX
+        assert s.slot(0, offset).count == most
         assert (s.folio(present).mapcount, s.folio(present).refcount, s.memcg(1)) == before
-        assert s.mm(65).state == "unused"
-        assert s.mm(65).ptes == []
-    again = m.play_soundly({0: [("exit", 7), ("fork", 0, 65), ("load", 65, 0, 4), ("fork", 3, 7)]})
-    assert again.results == {0: [0, 0, 0, 0]}  # the load of mm 65 gave its reference back
+        assert s.mm(most).state == "unused"
+        assert s.mm(most).ptes == []
+    again = m.play_soundly({0: [("exit", 7), ("fork", 0, most), ("load", most, 0, 4), ("fork", 3, 7)]})
+    assert again.results == {0: [0, 0, 0, 0]}  # the load gave its reference back
+    assert m.play_soundly({0: [("inject", "count_alloc", 0), ("fork", 0, most + 1)]}).results == {0: [0, 0]}
 
 
-def test_a_page_of_more_mms_than_a_slot_counts_stays_in_memory(machine: Make) -> None:
-    m = shared_by_many(machine, swapped=False)
-    m.play_soundly({0: [("fork", 0, child) for child in range(SWAP_MAP_MAX, 70)]})
-    played = m.play_soundly({0: [("reclaim", 32)] * 4})
-    assert played.results[0][3] == 0
+def test_a_page_of_more_mms_than_a_slot_can_count_stays_in_memory(machine: Make) -> None:
+    m = shared_by_many(machine, MANY, swapped=False)
+    played = m.play_soundly({0: [("inject", "count_alloc", 1_000_000), *[("reclaim", 32)] * 4]})
+    assert played.results[0][4] == 0
     with Snapshot(m.buf) as s:
-        mapped = [pte.pfn for mm in range(70) for pte in s.mm(mm).ptes if pte.pfn]
-        assert mapped  # those beyond the 62nd
-    loads = m.play_soundly({cpu: [("load", mm, 0, 4) for mm in range(cpu, 70, 3)] for cpu in range(3)})
+        assert [pte.pfn for mm in range(MANY) for pte in s.mm(mm).ptes if pte.pfn]
+    loads = m.play_soundly({cpu: [("load", mm, 0, 4) for mm in range(cpu, MANY, 3)] for cpu in range(3)})
     assert {result for results in loads.results.values() for result in results} == {0}
 
 

@@ -53,13 +53,13 @@ def test_the_table_and_its_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 @pytest.mark.parametrize(
     ("step", "why"),
     [
-        (("jump", 0), r"no operation 'jump'; there are: dontneed, exit, fail_charges"),
+        (("jump", 0), r"no operation 'jump'; there are: attach, dontneed, exit"),
         (("load", 0), r"load takes mm, page, end"),
         (("swapoff", 0), r"swapoff takes nothing"),
         (("load", 4, 0), r"mm is 4; it must lie between 0 and 3"),
         (("load", 0, 8), r"page is 8; it must lie between 0 and 7"),
         (("fork", 0, -1), r"child is -1; it must lie between 0 and 3"),
-        (("fail_charges", 1_000_001), r"ppm is 1000001; it must lie between 0 and 1000000"),
+        (("inject", "charge", 1_000_001), r"ppm is 1000001; it must lie between 0 and 1000000"),
     ],
 )
 def test_a_step_that_cannot_be_is_refused(step: tuple[str | int, ...], why: str) -> None:

@@ -53,11 +53,11 @@ def test_a_shared_slot_goes_through_the_cache(machine: Make) -> None:
 def test_a_failed_charge_ends_the_claim(machine: Make) -> None:
     m = machine()
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0)]})
-    played = m.play_soundly({0: [("fail_charges", 1_000_000), ("load", 0, 0), ("load", 0, 0)]})
+    played = m.play_soundly({0: [("inject", "charge", 1_000_000), ("load", 0, 0), ("load", 0, 0)]})
     assert played.results == {0: [0, ENOMEM, ENOMEM]}
     assert played.events["tick_sleeps"] == 0  # the second one found no claim left
     assert claims(m) == []
-    assert m.play_soundly({1: [("fail_charges", 0), ("load", 0, 0)]}).results == {1: [0, 0]}
+    assert m.play_soundly({1: [("inject", "charge", 0), ("load", 0, 0)]}).results == {1: [0, 0]}
 
 
 def test_no_folio_ends_the_claim(machine: Make) -> None:

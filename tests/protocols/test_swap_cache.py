@@ -53,7 +53,7 @@ def test_the_loser_looks_again_when_the_winners_charge_fails(machine: Make, exec
     """The charge comes after the insertion: a folio that somebody waits for is taken out again, and was never read."""
     m = machine(device={"kind": "disk", "read_ns": 1_000, "write_ns": 1_000}, readahead_pages=1)
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0)]})
-    m.play_soundly({0: [("reclaim", 8), ("fail_charges", 500_000)]})
+    m.play_soundly({0: [("reclaim", 8), ("inject", "charge", 500_000)]})
     played = m.play({cpu: [("load", 0, 0)] for cpu in range(3)}, 600 if executor == "cooperative" else 20)
     assert all(each.sound for each in played), played[-1].told()
     assert {result for each in played for results in each.results.values() for result in results} <= {0, ENOMEM}

@@ -11,12 +11,12 @@ import pytest
 from workers.executors.script import Machine, small_spec
 from workers.workloads.script import OPERATIONS
 
-EXPECTED = {0, -3, -11, -12, -16}  # and counts: no mm, in use, no memory, busy; never -EIO
-KNOBS = {"fail_charges", "memory_max"}
+EXPECTED = {0, -3, -11, -12, -16, -19}  # and counts: no mm, in use, no memory, busy, no memcg; never -EIO
+KNOBS = {"inject", "memory_max", "swap_max"}
 Make = Callable[..., Machine]
 
 
-def random_step(dice: random.Random, mms: int, pages: int) -> tuple[Any, ...]:
+def random_step(dice: random.Random, mms: int, pages: int, memcgs: int) -> tuple[Any, ...]:
     operations = sorted(set(OPERATIONS) - KNOBS)
     weights = [{"load": 6, "store": 6, "pageout": 4, "fork": 2}.get(name, 1) for name in operations]
     name = dice.choices(operations, weights)[0]
@@ -27,25 +27,30 @@ def random_step(dice: random.Random, mms: int, pages: int) -> tuple[Any, ...]:
         "page": first,
         "end": min(pages, first + dice.choice([1, 1, 2, 4])),
         "pages": dice.choice([1, 4, 32]),
+        "memcg": dice.randrange(1, 1 + memcgs),
     }
     return (name, *(values[key] for key in OPERATIONS[name][1]))
 
 
-def scripts(seed: int, steps: int, *, cpus: int = 3, mms: int = 4, pages: int = 8) -> dict[int, list[tuple[Any, ...]]]:
+def scripts(
+    seed: int, steps: int, *, cpus: int = 3, mms: int = 4, pages: int = 8, memcgs: int = 1
+) -> dict[int, list[tuple[Any, ...]]]:
     dice = random.Random(seed)
-    return {cpu: [random_step(dice, mms, pages) for _ in range(steps)] for cpu in range(cpus)}
+    return {cpu: [random_step(dice, mms, pages, memcgs) for _ in range(steps)] for cpu in range(cpus)}
 
 
 SHAPES: dict[str, dict[str, Any]] = {
     "roomy": {},
     "tight_v1": {"memcg": {"version": 1, "limit_pages": 10}},
     "tight_v2": {"memcg": {"version": 2, "limit_pages": 10, "swap_limit_pages": 14}},
+    "tree_v1": {"memcg": {"version": 1, "limit_pages": 12, "children": 2}},
+    "tree_v2": {"memcg": {"version": 2, "limit_pages": 12, "swap_limit_pages": 16, "children": 2}},
     "no_folios": {"folios": 18, "memcg": {"limit_pages": 64}},
     "no_slots": {"slots": 16, "memcg": {"limit_pages": 12}},
     "disk": {"device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000}, "memcg": {"limit_pages": 12}},
-    "failing": {"charge_failure_ppm": 50_000, "memcg": {"limit_pages": 12}},
+    "failing": {"inject": {"charge": 50_000}, "memcg": {"limit_pages": 12}},
     "failing_disk": {
-        "charge_failure_ppm": 50_000,
+        "inject": {"charge": 50_000},
         "device": {"kind": "disk", "read_ns": 500, "write_ns": 9_000, "queue_depth": 2},
         "memcg": {"version": 1, "limit_pages": 10},
     },
@@ -59,13 +64,14 @@ def test_all_operations_at_once(machine: Make, protocol: str, executor: str, sha
     m = machine(**SHAPES[shape])
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1), ("store", 1, 2, 6), ("pageout", 0, 0, 8)]})
     for seed in range(rounds):
-        played = m.play_soundly(scripts(seed, steps), schedules)
-        assert protocol == "has_cache" or played.events["tick_sleeps"] == 0
+        played = m.play_soundly(scripts(seed, steps, memcgs=m.plan.geometry.memcgs), schedules)
+        assert protocol in ("has_cache", "has_cache_waitqueue") or played.events["tick_sleeps"] == 0
         got = [result for results in played.results.values() for result in results]
         assert {result for result in got if result is None or result < 1} <= EXPECTED
-    m.play_soundly({0: [("fail_charges", 0), ("memory_max", 48), ("exit", 0), ("exit", 1), ("exit", 2), ("exit", 3)]})
+    m.play_soundly({0: [("inject", "charge", 0), ("memory_max", 48), *(("exit", mm) for mm in range(4))]})
     played = m.play_soundly({0: [("swapon",), ("swapoff",), ("swapon",)]})
     assert played.results[0][1:] == [0, 0]
+    m.play_soundly({0: [("memcg_online", memcg) for memcg in range(1, 1 + m.plan.geometry.memcgs)]})
     assert m.play_soundly({0: [("mm_init", 0), ("load", 0, 0, 8)]}).events["zero_fill"] == 8
 
 

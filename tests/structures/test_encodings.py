@@ -57,11 +57,30 @@ def test_a_table_word_keeps_its_folio(pfn: int) -> None:
     assert e.decode_table_word(e.pfn_word(pfn)) == ("pfn", pfn)
 
 
-@given(st.integers(1, (1 << 63) - 1))
-@example((1 << 63) - 1)
-@example(1)
-def test_a_table_word_keeps_its_shadow(shadow: int) -> None:
-    assert e.decode_table_word(e.shadow_word(shadow)) == ("shadow", shadow)
+@given(st.integers(0, (1 << 59) - 1), st.integers(0, 15))
+@example((1 << 59) - 1, 15)
+@example(0, 1)
+@example(1, 0)
+def test_a_table_word_keeps_its_shadow_and_its_count(shadow: int, count: int) -> None:
+    word = e.shadow_word(shadow, count)
+    assert e.decode_table_word(word) == (("shadow", shadow) if shadow or count else ("null", 0))
+    assert e.table_count(word) == count
+
+
+@given(PFNS, st.integers(0, 15))
+def test_a_table_word_keeps_its_folio_and_its_count(pfn: int, count: int) -> None:
+    word = e.pfn_word(pfn, count)
+    assert e.decode_table_word(word) == ("pfn", pfn)
+    assert e.table_count(word) == count
+
+
+def test_worked_words_of_7_1() -> None:
+    """The examples of the design: PFN 0x12345 cached with three references, and with none; swapped out once; bad."""
+    assert e.pfn_word(0x12345, 3) == 0x3000000000048D16
+    assert e.pfn_word(0x12345, 0) == 0x48D16
+    assert e.shadow_word(0, 1) == 0x1000000000000001
+    assert e.BAD_WORD == 0xFFFFFFFFFFFFFFF8
+    assert e.table_count(e.BAD_WORD) == 0
 
 
 @given(st.integers(0, (1 << 64) - 1))
@@ -70,10 +89,10 @@ def test_a_table_word_keeps_its_shadow(shadow: int) -> None:
 @example(0xFFFFFFFFFFFFFFF8)
 def test_a_table_word_is_one_thing(word: int) -> None:
     kind, value = e.decode_table_word(word)
-    again = {"null": 0, "bad": e.BAD_WORD, "shadow": e.shadow_word(value)}
-    if kind == "pfn" and word >> 34 == 0:
-        assert e.pfn_word(value) == word
-    elif kind in again and (kind != "shadow" or value):
+    again = {"null": 0, "bad": e.BAD_WORD, "shadow": e.shadow_word(value, e.table_count(word))}
+    if kind == "pfn" and (word & (1 << 60) - 1) >> 34 == 0:
+        assert e.pfn_word(value, e.table_count(word)) == word
+    elif kind in again and word != 1:  # a shadow without value and count is never written
         assert again[kind] == word
     elif kind == "unknown":
         assert word & 0b11 == 0

@@ -32,7 +32,7 @@ def main(protocol: str, device: str, lock: str, seconds: str) -> int:
         lock=lock,
         device={"kind": device, "read_ns": 20_000, "write_ns": 20_000},
         memcg={"version": 1},
-        charge_failure_ppm=500,
+        inject={"charge": 500},
     )
     shape = plan(spec)
     segment = mmap.mmap(-1, shape.size)

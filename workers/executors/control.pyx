@@ -4,14 +4,17 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.atomic cimport load64_relaxed, store32
 from shm.histogram cimport NR_BUCKETS, bucket_lower, histogram_t
+from shm.inject cimport NR_INJECTIONS
 from shm.layout cimport layout_attach, layout_t, percpu_of
+from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAP_INS, EV_TICK_SLEEPS, NR_EVENTS, NR_LATENCIES, NR_WAITS
 
 from shm.layout import calibrate, format_segment
-from shm.records import EVENTS, LATENCIES, WAITS
+from shm.records import EVENTS, INJECTIONS, LATENCIES, WAITS
 
 from workers.protocols.registry import protocol
 
+assert len(INJECTIONS) == NR_INJECTIONS
 assert len(EVENTS) == NR_EVENTS and len(WAITS) == NR_WAITS and len(LATENCIES) == NR_LATENCIES
 
 
@@ -47,18 +50,28 @@ def format_run(buf, plan, spec) -> None:
     s.m.control.tick_ns = 1_000_000_000 // spec.hz
     s.m.control.memcg_version = spec.memcg.version
     s.m.control.readahead_pages = spec.readahead_pages
-    s.m.control.charge_failure_ppm = spec.charge_failure_ppm
+    for i, name in enumerate(INJECTIONS):
+        s.m.control.inject_ppm[i] = spec.inject.get(name, 0)
     s.m.control.lockdep = spec.lockdep
     s.m.control.cpus_working = spec.cpus
     s.m.control.i_pages = protocol(spec.protocol).i_pages
     s.m.devices[0].queue_depth = spec.device.queue_depth
     s.m.devices[0].read_ns = spec.device.read_ns
     s.m.devices[0].write_ns = spec.device.write_ns
-    s.m.memcgs[1].memory_limit = limit
-    if spec.memcg.swap_limit_pages is not None:
-        s.m.memcgs[1].swap_limit = spec.memcg.swap_limit_pages
-        s.m.memcgs[1].memsw_limit = limit + spec.memcg.swap_limit_pages
+    format_memcgs(&s.m, limit, -1 if spec.memcg.swap_limit_pages is None else spec.memcg.swap_limit_pages)
     s.close()
+
+
+cdef void format_memcgs(layout_t *m, int64_t limit, int64_t swap_limit) noexcept:
+    """Memcg 1 with its limits (-1: none on swap), all others below it."""
+    cdef uint32_t i
+    m.memcgs[1].counters[COUNTER_MEMORY].max = limit
+    if swap_limit >= 0:
+        m.memcgs[1].counters[COUNTER_SWAP].max = swap_limit
+        m.memcgs[1].counters[COUNTER_MEMSW].max = limit + swap_limit
+    for i in range(2, <uint32_t>m.geo.memcgs + 1):
+        m.memcgs[i].parent = 1
+        m.memcgs[1].css += CSS_MEMBER
 
 
 def set_stop(buf) -> None:

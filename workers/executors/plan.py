@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shm.geometry import Geometry
 from shm.layout import size_of
+from workers.protocols.registry import protocol
 from workers.spec import RunSpec
 from workers.workloads.catalogue import Shape, shape_of
 
@@ -13,6 +14,11 @@ FOLIOS_PER_CPU = 64  # beyond the limit: what a CPU may hold isolated, locked, o
 TRACE_RECORDS = 4096
 TRACE_RECORDS_COOPERATIVE = 64  # reset with every schedule
 DISK_CPUS = 1
+SLOTS_TABLE = 2  # shm/swap_map.pxd
+COUNT_IN_WORD = 14  # references that a table word counts without an extend table
+COUNT_IN_BYTE = 62  # and a byte of swap_map without a continuation page
+MAX_EXT_TABLES = 1 << 12
+CONT_PAGES = 64
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ def plan(spec: RunSpec) -> Plan:
     cluster = spec.cluster_slots or (512 if real else 16)
     slots = spec.slots or max(2 * shape.pages * shape.mms, 4 * cluster * spec.cpus if real else 2 * cluster)
     slots = -(-slots // cluster) * cluster
+    slot_format = protocol(spec.protocol).slot_format
+    clusters = min(slots // cluster, MAX_EXT_TABLES)
     geometry = Geometry(
         cpus=workers,
         devices=1,
@@ -45,9 +53,12 @@ def plan(spec: RunSpec) -> Plan:
         folios=folios,
         mms=shape.mms,
         pages=shape.pages,
-        memcgs=1,
+        memcgs=1 + spec.memcg.children,
         payload_bytes=spec.payload_bytes,
         trace_records=TRACE_RECORDS if real else TRACE_RECORDS_COOPERATIVE,
         lock_kind=1 if spec.lock == "sem" else 0,
+        slot_format=slot_format,
+        ext_tables=clusters if slot_format == SLOTS_TABLE and shape.mms >= COUNT_IN_WORD else 0,
+        cont_pages=CONT_PAGES if slot_format != SLOTS_TABLE and shape.mms > COUNT_IN_BYTE else 0,
     )
     return Plan(geometry, size_of(geometry), workers, shape)

@@ -1,7 +1,7 @@
 """What one CPU of a run is and does, whatever executor it runs on."""
 from libc.stdint cimport uint64_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 from workers.workloads.workload cimport Workload
 
 cdef class Program:

@@ -11,7 +11,7 @@ from workers.executors.process_cpu cimport ProcessCpu
 from workers.mm.page_io cimport serve_device, worker_leaves
 from workers.operations.reclaim cimport try_to_free_pages
 from workers.operations.swapoff cimport swapoff, swapon
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 from workers.protocols.registry import protocol
 from workers.workloads.catalogue import shape_of, workload

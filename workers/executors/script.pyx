@@ -128,7 +128,7 @@ cdef class Machine:
         a random walk. ValueError: a step that cannot be, a CPU that is not there, a replay on real CPUs or of another play.
         """
         shape = self.plan.shape
-        made = {cpu: Script(steps, shape.pages, shape.mms) for cpu, steps in scripts.items()}
+        made = {cpu: Script(steps, shape.pages, shape.mms, self.plan.geometry.memcgs) for cpu, steps in scripts.items()}
         for cpu in made:
             if not 0 <= cpu < self.spec.cpus:
                 raise ValueError(f"a script for cpu {cpu}: there are CPUs 0 to {self.spec.cpus - 1}")

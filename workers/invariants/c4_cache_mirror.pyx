@@ -5,7 +5,7 @@ from shm.layout cimport layout_t, percpu_of
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
 from shm.swp_entry cimport swp_entry, swp_entry_t
-from workers.invariants.law cimport ClusterLaw, finding_t, first_of, last_of, map_of, tell, word_at
+from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, last_of, tell, word_at
 
 
 cdef bint is_reserved(layout_t *m, swp_entry_t entry) noexcept nogil:
@@ -23,10 +23,10 @@ cdef class CacheMirror(ClusterLaw):
     def __cinit__(self):
         self.id = "C4"
         self.points = ("C",)
-        self.protocols = self.cluster_protocols = ("swap_cache",)
+        self.protocols = self.cluster_protocols = ("swap_cache_as_posted", "swap_cache")
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
-        cdef uint8_t *swap_map = map_of(m, device)
+        cdef uint8_t *swap_map = &m.swap_map[first_slot(m, device)]
         cdef uint64_t i
         cdef bint pinned, cached
         for i in range(first_of(m, cluster), last_of(m, cluster)):

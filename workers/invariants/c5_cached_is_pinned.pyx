@@ -4,9 +4,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from shm.layout cimport cluster_of, layout_t
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
-from workers.invariants.law cimport ClusterLaw, finding_t, first_of, last_of, map_of, tell, words_of
+from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, last_of, tell, words_of
 
-from workers.invariants.law import TABLE_UNDER_CLUSTER_LOCK
+from workers.invariants.law import HAS_BIT, TABLE_UNDER_CLUSTER_LOCK
 
 
 cdef class CachedIsPinned(ClusterLaw):
@@ -15,10 +15,11 @@ cdef class CachedIsPinned(ClusterLaw):
     def __cinit__(self):
         self.id = "C5"
         self.points = ("C",)
-        self.cluster_protocols = TABLE_UNDER_CLUSTER_LOCK
+        self.protocols = HAS_BIT
+        self.cluster_protocols = tuple(name for name in HAS_BIT if name in TABLE_UNDER_CLUSTER_LOCK)
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
-        cdef uint8_t *swap_map = map_of(m, device)
+        cdef uint8_t *swap_map = &m.swap_map[first_slot(m, device)]
         cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster))
         cdef uint64_t i, first = first_of(m, cluster)
         if words == NULL:

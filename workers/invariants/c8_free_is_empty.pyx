@@ -1,10 +1,11 @@
 """C8. What a free leaves in the table is found by the next owner of the slot: a stale shadow, or somebody's folio."""
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from shm.layout cimport cluster_of, layout_t
-from shm.swap_table cimport SWP_TB_NULL, swp_tb_bad
+from shm.slots cimport slot_byte, slot_has_references
+from shm.swap_table cimport SWP_TB_NULL, swp_tb_bad, swp_tb_is_folio
 from shm.vmstat cimport WARN_FREE_IN_USE
-from workers.invariants.law cimport ClusterLaw, finding_t, first_of, map_of, tell, tell_warnings, words_of
+from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, tell, tell_warnings, words_of
 
 from workers.invariants.law import TABLE_UNDER_CLUSTER_LOCK
 
@@ -22,7 +23,6 @@ cdef class FreeIsEmpty(ClusterLaw):
         tell_warnings(m, WARN_FREE_IN_USE, b"CPU %lu freed a slot in use: entry 0x%lx (0x%lx, 0x%lx)", out)
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
-        cdef uint8_t *swap_map = map_of(m, device)
         cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster))
         cdef uint64_t i, first = first_of(m, cluster)
         cdef bint bad
@@ -33,5 +33,6 @@ cdef class FreeIsEmpty(ClusterLaw):
             if bad != (words[i - first] == swp_tb_bad()):
                 tell(out, b"device %lu slot %lu: the table word is 0x%lx, bad slots are 0 and those from %lu on",
                      device, i, words[i - first], m.geo.slots)
-            elif not bad and swap_map[i] == 0 and words[i - first] != SWP_TB_NULL:
+            elif not bad and words[i - first] != SWP_TB_NULL and not swp_tb_is_folio(words[i - first]) and (
+                    not slot_has_references(m, first_slot(m, device) + i) and not slot_byte(m, first_slot(m, device) + i)):
                 tell(out, b"device %lu slot %lu is free, its table word 0x%lx", device, i, words[i - first], 0)

@@ -3,9 +3,9 @@ from libc.stdint cimport uint32_t
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, percpu_of
-from shm.swap_table cimport pfn_to_swp_tb
-from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
-from workers.invariants.law cimport Law, entry_exists, finding_t, tell, word_at
+from shm.slots cimport slot_word
+from shm.swp_entry cimport swp_entry_t
+from workers.invariants.law cimport Law, cached_at, entry_exists, finding_t, slot_of, tell
 
 
 cdef bint is_claimed(layout_t *m, swp_entry_t entry) noexcept nogil:
@@ -34,6 +34,6 @@ cdef class CachedFlag(Law):
                     tell(out, b"folio %lu is not in the swap cache, its folio->swap is 0x%lx", pfn, folio.swap, 0, 0)
             elif not entry_exists(m, folio.swap):
                 tell(out, b"folio %lu is in the swap cache, and no slot is 0x%lx", pfn, folio.swap, 0, 0)
-            elif word_at(m, swp_type(folio.swap), swp_offset(folio.swap)) != pfn_to_swp_tb(pfn):
+            elif cached_at(m, slot_word(m, slot_of(m, folio.swap))) != folio:
                 tell(out, b"folio %lu is in the swap cache at 0x%lx, where the table word is 0x%lx", pfn, folio.swap,
-                     word_at(m, swp_type(folio.swap), swp_offset(folio.swap)), 0)
+                     slot_word(m, slot_of(m, folio.swap)), 0)

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.layout cimport layout_t, percpu_of
+from shm.slots cimport slot_byte
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
 from shm.vmstat cimport WARN_CLAIM_LEFT
@@ -24,6 +25,6 @@ cdef class ClaimsEnd(Law):
                 tell(out, b"CPU %lu holds claim 0x%lx, reservation 0x%lx", cpu, percpu_of(m, cpu).claimed_entry,
                      percpu_of(m, cpu).reserved_entry, 0)
         for i in range(slots * m.geo.devices):
-            if m.swap_map[i] & SWAP_HAS_CACHE and not swp_tb_is_folio(word_at(m, <uint32_t>(i // slots), i % slots)):
+            if slot_byte(m, i) & SWAP_HAS_CACHE and not swp_tb_is_folio(word_at(m, <uint32_t>(i // slots), i % slots)):
                 tell(out, b"device %lu slot %lu: the byte is 0x%lx, and the table holds no folio", i // slots,
-                     i % slots, m.swap_map[i], 0)
+                     i % slots, slot_byte(m, i), 0)

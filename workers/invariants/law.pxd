@@ -43,6 +43,7 @@ cdef class Law:
     cdef readonly tuple points
     cdef readonly tuple protocols
     cdef readonly tuple cluster_protocols
+    cdef readonly dict known_broken  # protocol -> its museum number, and why
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil
@@ -75,8 +76,13 @@ cdef inline uint64_t word_at(layout_t *m, uint32_t device, uint64_t offset) noex
     cdef uint64_t *words = words_of(m, cluster_of(m, device, offset // m.geo.cluster_slots))
     return words[offset % m.geo.cluster_slots] if words != NULL else SWP_TB_NULL
 
-cdef inline uint8_t *map_of(layout_t *m, uint32_t device) noexcept nogil:
-    return &m.swap_map[device * m.geo.slots]
+cdef inline uint64_t first_slot(layout_t *m, uint32_t device) noexcept nogil:
+    """Where the slots of a device begin in the arrays over all devices."""
+    return device * m.geo.slots
+
+cdef inline uint64_t parent_of(layout_t *m, uint64_t memcg) noexcept nogil:
+    """The memcg above, 0: none. A parent has the lesser number, or the segment is broken."""
+    return m.memcgs[memcg].parent if m.memcgs[memcg].parent < memcg else 0
 
 cdef inline bint entry_exists(layout_t *m, swp_entry_t entry) noexcept nogil:
     """Whether an entry names a slot of this segment."""
@@ -88,6 +94,6 @@ cdef inline uint64_t slot_of(layout_t *m, swp_entry_t entry) noexcept nogil:
 
 cdef inline folio_t *cached_at(layout_t *m, uint64_t word) noexcept nogil:
     """The folio that a table word names; NULL when it names none of this segment."""
-    if not swp_tb_is_folio(word) or not 0 < word >> 2 < m.geo.folios:
+    if not swp_tb_is_folio(word) or not 0 < swp_tb_to_pfn(word) < m.geo.folios:
         return NULL
     return &m.folios[swp_tb_to_pfn(word)]

@@ -8,6 +8,7 @@ class Law:
     points: tuple[str, ...]
     protocols: tuple[str, ...]
     cluster_protocols: tuple[str, ...]
+    known_broken: dict[str, str]
     @property
     def sentence(self) -> str: ...
 

@@ -9,16 +9,21 @@ from shm.vmstat cimport warn_t
 from workers.catalogue import PROTOCOLS
 
 ALL = tuple(PROTOCOLS)
-TABLE_UNDER_CLUSTER_LOCK = ("unsynchronized", "swap_cache")  # has_cache changes its words under i_pages instead
+UNDER_I_PAGES = ("skip_cache", "has_cache")  # they change the words of the cache under i_pages locks
+TABLE_UNDER_CLUSTER_LOCK = tuple(name for name in PROTOCOLS if name not in UNDER_I_PAGES)
+HAS_MAP = tuple(name for name in PROTOCOLS if name != "swap_table_count")
+HAS_BIT = tuple(name for name in HAS_MAP if name != "swap_table")  # SWAP_HAS_CACHE
 
 
 cdef class Law:
     """Abstract. A law sets its `id`, the `points` where it is looked at, the `protocols` that must keep it at rest,
-    and `cluster_protocols`, those that must keep it whenever a cluster lock is released."""
+    and `cluster_protocols`, those that must keep it whenever a cluster lock is released. `known_broken` are those of which
+    it is known that they do not keep it, as in the kernel: nobody is asked to look there."""
 
     def __cinit__(self):
         self.protocols = ALL
         self.cluster_protocols = ()
+        self.known_broken = {}
 
     @property
     def sentence(self) -> str:

@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.layout cimport layout_t, ptes_of
 from shm.mm cimport MM_UNUSED, is_swap_pte, pte_to_swp_entry
-from shm.swap_map cimport SWAP_MAP_BAD, swap_count
+from shm.slots cimport slot_count, slot_has_references
 from shm.swapfile cimport SWP_USED
 from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.vmstat cimport WARN_MAP_BAD_SLOT
@@ -18,7 +18,7 @@ cdef class SwapPte(Law):
         self.points = ("P",)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint32_t mm, byte
+        cdef uint32_t mm
         cdef uint64_t page
         cdef uint64_t *ptes
         cdef swp_entry_t entry
@@ -33,9 +33,9 @@ cdef class SwapPte(Law):
                 if not entry_exists(m, entry):
                     tell(out, b"mm %lu page %lu: swap PTE 0x%lx names no slot", mm, page, ptes[page], 0)
                     continue
-                byte = m.swap_map[slot_of(m, entry)]
-                if byte == SWAP_MAP_BAD or swap_count(byte) == 0:
-                    tell(out, b"mm %lu page %lu: entry 0x%lx, whose byte is 0x%lx", mm, page, entry, byte)
+                if not slot_has_references(m, slot_of(m, entry)):
+                    tell(out, b"mm %lu page %lu: entry 0x%lx, whose count is %lu", mm, page, entry,
+                         slot_count(m, slot_of(m, entry)))
                 elif not m.si[swp_type(entry)].flags & SWP_USED:
                     tell(out, b"mm %lu page %lu: entry 0x%lx on a device that is not in use", mm, page, entry, 0)
         tell_warnings(m, WARN_MAP_BAD_SLOT, b"CPU %lu met a swap PTE without a slot: entry 0x%lx (0x%lx, 0x%lx)", out)

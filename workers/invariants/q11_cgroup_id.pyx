@@ -5,7 +5,7 @@ Version 2 records at allocation, version 1 when the folio leaves memory.
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.layout cimport layout_t
-from shm.swap_map cimport SWAP_MAP_BAD
+from shm.slots cimport slot_count, slot_is_bad, slot_is_free
 from shm.swap_table cimport swp_tb_is_folio
 from workers.invariants.law cimport Law, finding_t, tell, word_at
 
@@ -23,7 +23,7 @@ cdef class CgroupId(Law):
         cdef bint used, cached
         for i in range(slots * m.geo.devices):
             memcg = m.swap_cgroup[i]
-            used = m.swap_map[i] != 0 and m.swap_map[i] != SWAP_MAP_BAD
+            used = not slot_is_free(m, i) and not slot_is_bad(m, i)
             if memcg == 0 and not used:
                 continue
             cached = swp_tb_is_folio(word_at(m, <uint32_t>(i // slots), i % slots))
@@ -36,5 +36,5 @@ cdef class CgroupId(Law):
                     tell(out, b"device %lu slot %lu: id %lu, and its folio is in memory", i // slots, i % slots,
                          memcg, 0)
             elif memcg == 0:
-                tell(out, b"device %lu slot %lu is used (byte 0x%lx) and has no id", i // slots, i % slots,
-                     m.swap_map[i], 0)
+                tell(out, b"device %lu slot %lu is used (count %lu) and has no id", i // slots, i % slots,
+                     slot_count(m, i), 0)

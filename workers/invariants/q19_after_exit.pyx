@@ -2,23 +2,28 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
-from shm.folio cimport PG_SWAPCACHE
+from shm.folio cimport PG_SWAPCACHE, folio_nr_pages
 from shm.layout cimport layout_t, ptes_of
+from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, page_counter
 from shm.mm cimport MM_UNUSED
-from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD
+from shm.slots cimport slot_count, slot_has_references
 from workers.invariants.law cimport Law, all_exited, finding_t, free_folios, tell
 
 
 cdef void look_at_slots(layout_t *m, int64_t cached, finding_t *out) noexcept nogil:
     cdef uint64_t i
+    cdef page_counter *counters
     for i in range(m.geo.slots * m.geo.devices):
-        if m.swap_map[i] & ~SWAP_HAS_CACHE and m.swap_map[i] != SWAP_MAP_BAD:
-            tell(out, b"all mms have exited, device %lu slot %lu has byte 0x%lx", i // m.geo.slots, i % m.geo.slots,
-                 m.swap_map[i], 0)
+        if slot_has_references(m, i):
+            tell(out, b"all mms have exited, device %lu slot %lu has a count of %lu", i // m.geo.slots, i % m.geo.slots,
+                 slot_count(m, i), 0)
     for i in range(m.geo.memcgs + 1):
-        if m.memcgs[i].memory > cached or m.memcgs[i].memsw > cached or m.memcgs[i].swap > cached:
+        counters = m.memcgs[i].counters
+        if counters[COUNTER_MEMORY].usage > cached or counters[COUNTER_MEMSW].usage > cached or (
+                counters[COUNTER_SWAP].usage > cached):
             tell(out, b"all mms have exited, memcg %lu has memory %ld, memsw %ld, swap %ld", i,
-                 <uint64_t>m.memcgs[i].memory, <uint64_t>m.memcgs[i].memsw, <uint64_t>m.memcgs[i].swap)
+                 <uint64_t>counters[COUNTER_MEMORY].usage, <uint64_t>counters[COUNTER_MEMSW].usage,
+                 <uint64_t>counters[COUNTER_SWAP].usage)
 
 
 cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
@@ -30,7 +35,7 @@ cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
         return
     for i in range(1, m.geo.folios):
         if m.folios[i].flags & PG_SWAPCACHE:
-            cached += 1
+            cached += folio_nr_pages(&m.folios[i])
         elif not times_free[i]:
             tell(out, b"all mms have exited, folio %lu is not free, its refcount %lu", i,
                  <uint32_t>m.folios[i].refcount, 0, 0)

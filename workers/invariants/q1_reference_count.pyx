@@ -1,17 +1,17 @@
 """Q1. One count too few and the slot is freed under somebody's page; one too many and it is never free again."""
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from shm.layout cimport layout_t, ptes_of
 from shm.mm cimport MM_UNUSED, is_swap_pte, pte_to_swp_entry
-from shm.swap_map cimport SWAP_MAP_BAD, swap_count
+from shm.slots cimport slot_count
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport WARN_COUNT_UNDERFLOW
 from workers.invariants.law cimport Law, entry_exists, finding_t, slot_of, tell, tell_warnings
 
 
-cdef void count_ptes(layout_t *m, uint8_t *refs) noexcept nogil:
-    """Swap PTEs of each slot, 255 where there are more."""
+cdef void count_ptes(layout_t *m, uint32_t *refs) noexcept nogil:
+    """Swap PTEs of each slot."""
     cdef uint32_t mm
     cdef uint64_t page
     cdef uint64_t *ptes
@@ -23,7 +23,7 @@ cdef void count_ptes(layout_t *m, uint8_t *refs) noexcept nogil:
         for page in range(m.geo.pages):
             if is_swap_pte(ptes[page]):
                 entry = pte_to_swp_entry(ptes[page])
-                if entry_exists(m, entry) and refs[slot_of(m, entry)] != 255:
+                if entry_exists(m, entry):
                     refs[slot_of(m, entry)] += 1
 
 
@@ -36,16 +36,14 @@ cdef class ReferenceCount(Law):
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint64_t slots = m.geo.slots * m.geo.devices, i
-        cdef uint8_t *refs = <uint8_t *>calloc(slots, 1)
+        cdef uint32_t *refs = <uint32_t *>calloc(slots, sizeof(uint32_t))
         tell_warnings(m, WARN_COUNT_UNDERFLOW, b"CPU %lu dropped a count nobody had: entry 0x%lx (0x%lx, 0x%lx)", out)
         if refs == NULL:
             tell(out, b"not looked at: no memory for %lu counts", slots, 0, 0, 0)
             return
         count_ptes(m, refs)
         for i in range(slots):
-            if m.swap_map[i] == SWAP_MAP_BAD:
-                continue
-            if swap_count(m.swap_map[i]) != refs[i]:
+            if slot_count(m, i) != refs[i]:
                 tell(out, b"device %lu slot %lu: the count is %lu, %lu swap PTEs name it", i // m.geo.slots,
-                     i % m.geo.slots, swap_count(m.swap_map[i]), refs[i])
+                     i % m.geo.slots, slot_count(m, i), refs[i])
         free(refs)

@@ -6,7 +6,7 @@ from workers.invariants.law cimport Law, finding_t, tell_warnings
 
 
 cdef class CgroupRecord(Law):
-    """A cgroup id is recorded only on a slot that is not free and has none."""
+    """A cgroup id is recorded only on a slot that is not free and has none, and taken only off slots that share it."""
 
     def __cinit__(self):
         self.id = "T5"

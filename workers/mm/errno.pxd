@@ -5,7 +5,8 @@ EEXIST   somebody else's folio, or claim, is there
 ENOMEM   no folio, no table, no slot, or the charge failed
 EAGAIN   the world changed in between: look again
 EINTR    the run is being stopped
-EBUSY    what was asked for is under way already
+EBUSY    what was asked for is under way already, or somebody uses what was to go
+ENODEV   the memcg is gone
 """
 cdef enum:
     ENOENT = -2
@@ -15,3 +16,4 @@ cdef enum:
     ENOMEM = -12
     EBUSY = -16
     EEXIST = -17
+    ENODEV = -19

@@ -14,9 +14,9 @@ from shm.percpu cimport (
     WAIT_MODE_EVENT, WAIT_MODE_EXCLUSIVE, WAIT_MODE_NONE, WAIT_MODE_UNLOCK, WAIT_MODE_WRITEBACK, percpu_t,
 )
 from shm.trace cimport TRACE_FOLIO_WAIT
-from shm.vmstat cimport WAIT_MMAP_LOCK, WARN_LOST_WAKEUP
+from shm.vmstat cimport EV_TICK_SLEEPS, WAIT_MMAP_LOCK, WAIT_TICK_SLEEP, WARN_LOST_WAKEUP
 from workers.cpu cimport (
-    READS, WRITES, Cpu, might_sleep, point, sleeping_lock, sleeping_unlock, trace, warn,
+    READS, WRITES, Cpu, count, might_sleep, point, sleeping_lock, sleeping_unlock, trace, warn,
 )
 from workers.mm.page_alloc cimport folio_of, folio_set, folio_test, folio_test_set
 
@@ -274,6 +274,26 @@ cdef void wake_event(Cpu cpu, void *address) noexcept nogil:
     cpu.lock(&q.lock)
     wake_matching(cpu, q, address, WAIT_MODE_EVENT, &left)
     cpu.unlock(&q.lock)
+
+
+cdef void swapcache_wait(Cpu cpu) noexcept nogil:
+    """Sleep on the one queue of all losers (6.12 to 6.19), for a tick at most. Context: no spinlock; sleeps.
+
+    What was waited for may have come before the enqueuing: nothing is looked at in between, as in the kernel.
+    """
+    cdef uint64_t now = cpu.now(), tick = cpu.m.control.tick_ns
+    point(cpu, &cpu.m.control.swapcache_waiters, WRITES)
+    add32(&cpu.m.control.swapcache_waiters, 1)
+    if not wait_event_tick(cpu, &cpu.m.control.swapcache_waiters, (now // tick + 2) * tick - now, WAIT_TICK_SLEEP):
+        count(cpu, EV_TICK_SLEEPS)
+    add32(&cpu.m.control.swapcache_waiters, <uint32_t>-1)
+
+
+cdef void swapcache_wake(Cpu cpu) noexcept nogil:
+    """Wake all losers, of whatever slot, if there is one. Context: takes the queue's lock."""
+    point(cpu, &cpu.m.control.swapcache_waiters, READS)
+    if load32(&cpu.m.control.swapcache_waiters):
+        wake_event(cpu, &cpu.m.control.swapcache_waiters)
 
 
 cdef bint try_read(Cpu cpu, mm_struct *mm) noexcept nogil:

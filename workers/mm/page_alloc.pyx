@@ -3,10 +3,11 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport add_i32, cas64, load32, load64, load_i32, store32, store64, store_i32
 from shm.folio cimport PG_LOCKED, PG_LRU, PG_SWAPCACHE, folio_t
+from shm.inject cimport INJECT_FOLIO_ALLOC
 from shm.layout cimport percpu_of
 from shm.percpu cimport percpu_t
 from shm.vmstat cimport EV_ALLOCSTALL, WARN_REFCOUNT
-from workers.cpu cimport ADDS, READS, Cpu, count, point, warn
+from workers.cpu cimport ADDS, READS, Cpu, count, injected, point, warn
 from workers.mm.memcontrol cimport mem_cgroup_uncharge
 from workers.mm.vmscan_lists cimport lru_del
 
@@ -70,6 +71,8 @@ cdef uint32_t take_free_folio(Cpu cpu) noexcept nogil:
     store32(&folio.lock_owner, 0)
     store64(&folio.swap, 0)
     store32(&folio.memcg, 0)
+    folio.order = 0
+    folio.head = pfn
     store_i32(&folio.refcount, 1)
     return pfn
 
@@ -81,6 +84,8 @@ cdef uint32_t alloc_folio(Cpu cpu) noexcept nogil:
     """
     cdef uint32_t pfn, fruitless = 0
     point(cpu, &cpu.m.control.nr_writeback, READS)
+    if injected(cpu, INJECT_FOLIO_ALLOC):
+        return 0
     while True:
         pfn = take_free_folio(cpu)
         if pfn != 0 or cpu.memalloc or fruitless == MAX_RECLAIM_RETRIES:

@@ -8,11 +8,12 @@ from libc.string cimport memcpy, memset
 
 from shm.atomic cimport add32, add_i64, load32, store32
 from shm.folio cimport PG_DIRTY, PG_RECLAIM, PG_UPTODATE, PG_WRITEBACK
+from shm.inject cimport INJECT_DEVICE_ERROR, INJECT_DEVICE_SLOW
 from shm.layout cimport block_of, payload_of
 from shm.swapfile cimport device_t, io_request
 from shm.swp_entry cimport swp_entry_t, swp_type
-from shm.vmstat cimport EV_PSWPIN, EV_PSWPOUT, EV_WRITE_ERRORS, WAIT_DEVICE
-from workers.cpu cimport READS, WRITES, Cpu, account, count, point
+from shm.vmstat cimport EV_PSWPIN, EV_PSWPOUT, EV_READ_ERRORS, EV_WRITE_ERRORS, WAIT_DEVICE
+from workers.cpu cimport READS, WRITES, Cpu, account, count, injected, point
 from workers.mm.content cimport content_copy
 from workers.mm.errno cimport EIO
 from workers.mm.filemap cimport (
@@ -25,6 +26,7 @@ from workers.mm.page_alloc cimport (
 from workers.mm.swapfile cimport synchronous_io
 
 cdef enum:
+    SLOW_TIMES = 20  # an injected slow request takes that many times as long
     DEVICE_IDLE_NS = 5000000  # how long a device CPU sleeps before it looks whether all others have left
 
 
@@ -38,28 +40,39 @@ cdef uint32_t block_for_write(Cpu cpu, swp_entry_t entry) noexcept nogil:
     return block
 
 
+cdef uint64_t latency_ns(Cpu cpu, swp_entry_t entry, bint write) noexcept nogil:
+    """How long a request takes, an injected delay included. Context: none."""
+    cdef device_t *dev = &cpu.m.devices[swp_type(entry)]
+    cdef uint64_t ns = dev.write_ns if write else dev.read_ns
+    return ns * SLOW_TIMES if injected(cpu, INJECT_DEVICE_SLOW) else ns
+
+
 cdef bint store_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Copy a folio to its slot's block; False when the store is full. Context: folio locked or under writeback."""
+    """Copy a folio to its slot's block; False when the store is full, or fails. Context: folio locked or under writeback."""
     cdef uint32_t block = block_for_write(cpu, entry)
-    if block == 0:
+    if block == 0 or injected(cpu, INJECT_DEVICE_ERROR):
         return False
     point(cpu, &cpu.m.handles[slot_of(cpu, entry)], WRITES)
     content_copy(block_of(&cpu.m, swp_type(entry), block), payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes)
     return True
 
 
-cdef void load_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Copy a slot's block to a folio; a slot that the driver has dropped reads as zeroes, as a zram's does.
+cdef bint load_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Copy a slot's block to a folio; a slot that the driver has dropped reads as zeroes, as a zram's does. False: it fails.
 
     Context: folio locked.
     """
     cdef uint32_t block
+    if injected(cpu, INJECT_DEVICE_ERROR):
+        count(cpu, EV_READ_ERRORS)
+        return False
     point(cpu, &cpu.m.handles[slot_of(cpu, entry)], READS)
     block = load32(&cpu.m.handles[slot_of(cpu, entry)])
     if block:
         memcpy(payload_of(&cpu.m, pfn), block_of(&cpu.m, swp_type(entry), block), cpu.m.geo.payload_bytes)
     else:
         memset(payload_of(&cpu.m, pfn), 0, cpu.m.geo.payload_bytes)
+    return True
 
 
 cdef void submit(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept nogil:
@@ -78,7 +91,7 @@ cdef void submit(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept 
         req = &ring[(dev.tail - dev.queue_depth) % dev.capacity]
         start = req.deadline_ns if req.deadline_ns > start else start
     req = &ring[dev.tail % dev.capacity]
-    req.deadline_ns = start + (dev.write_ns if write else dev.read_ns)
+    req.deadline_ns = start + latency_ns(cpu, entry, write)
     req.entry = entry
     req.pfn = pfn
     req.write = write
@@ -106,7 +119,7 @@ cdef int swap_writeout(Cpu cpu, uint32_t pfn) noexcept nogil:
         submit(cpu, pfn, entry, True)
         folio_unlock(cpu, pfn)
         return 0
-    cpu.busy(cpu.m.devices[swp_type(entry)].write_ns)
+    cpu.busy(latency_ns(cpu, entry, True))
     stored = store_block(cpu, pfn, entry)
     account(cpu, WAIT_DEVICE, since)
     if not stored:
@@ -128,10 +141,10 @@ cdef void swap_read_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
         folio_lock_to_io(cpu, pfn)
         submit(cpu, pfn, entry, False)
         return
-    cpu.busy(cpu.m.devices[swp_type(entry)].read_ns)
-    load_block(cpu, pfn, entry)
+    cpu.busy(latency_ns(cpu, entry, False))
+    if load_block(cpu, pfn, entry):
+        folio_set(folio_of(cpu, pfn), PG_UPTODATE)
     account(cpu, WAIT_DEVICE, since)
-    folio_set(folio_of(cpu, pfn), PG_UPTODATE)
     folio_unlock(cpu, pfn)
 
 
@@ -147,9 +160,9 @@ cdef void complete(Cpu cpu, io_request *req) noexcept nogil:
         folio_end_writeback(cpu, pfn)
         wake_event(cpu, &cpu.m.control.nr_writeback)
     else:
-        load_block(cpu, pfn, req.entry)
+        if load_block(cpu, pfn, req.entry):
+            folio_set(folio_of(cpu, pfn), PG_UPTODATE)
         folio_lock_from_io(cpu, pfn)
-        folio_set(folio_of(cpu, pfn), PG_UPTODATE)
         folio_unlock(cpu, pfn)
     folio_put(cpu, pfn)
 

@@ -3,11 +3,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.lock cimport lock_t
 from shm.layout cimport ptes_of, ptl_of
 from workers.cpu cimport READS, Cpu, point
+from workers.mm.protocol cimport Protocol
 from shm.atomic cimport load64, store64
 
 cdef void folio_add_anon_rmap(Cpu cpu, uint32_t pfn, bint exclusive) noexcept nogil
 cdef void folio_remove_rmap(Cpu cpu, uint32_t pfn) noexcept nogil
-cdef bint try_to_unmap(Cpu cpu, uint32_t pfn) noexcept nogil
+cdef bint try_to_unmap(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil
 cdef uint32_t folio_referenced(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef bint mmget_not_zero(Cpu cpu, uint32_t mm) noexcept nogil
 cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil

@@ -10,7 +10,8 @@ from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport NR_ANON_MAPPED
 from workers.cpu cimport ADDS, Cpu, gauge, point
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test
-from workers.mm.swapfile cimport swap_duplicate
+from workers.mm.protocol cimport Protocol
+from workers.mm.swapfile cimport folio_dup_swap
 
 
 cdef void folio_add_anon_rmap(Cpu cpu, uint32_t pfn, bint exclusive) noexcept nogil:
@@ -51,7 +52,7 @@ cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil:
     cpu.unlock(cpu.m.mmlist_lock)
 
 
-cdef bint unmap_one(Cpu cpu, uint32_t mm, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """Turn the PTE of `mm` into a swap entry if it maps the folio. False: the slot took no further reference.
 
     Context: folio locked, anon_vma locked; takes page-table lock, under it cluster lock and mmlist_lock.
@@ -66,7 +67,7 @@ cdef bint unmap_one(Cpu cpu, uint32_t mm, uint32_t pfn, swp_entry_t entry) noexc
     if not pte_present(pte) or pte_pfn(pte) != pfn:
         pte_unlock(cpu, mm, page)
         return True
-    if swap_duplicate(cpu, entry) < 0:
+    if folio_dup_swap(cpu, p, entry) < 0:
         pte_unlock(cpu, mm, page)
         return False
     if pte & PTE_DIRTY:
@@ -80,7 +81,7 @@ cdef bint unmap_one(Cpu cpu, uint32_t mm, uint32_t pfn, swp_entry_t entry) noexc
     return True
 
 
-cdef bint try_to_unmap(Cpu cpu, uint32_t pfn) noexcept nogil:
+cdef bint try_to_unmap(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
     """Every PTE that maps the folio becomes its swap entry. True when none maps it any more.
 
     Context: folio locked, in the swap cache; takes anon_vma lock.
@@ -94,7 +95,7 @@ cdef bint try_to_unmap(Cpu cpu, uint32_t pfn) noexcept nogil:
         if not going_on or load_i32(&folio.mapcount) == 0:
             break
         if av.members[mm >> 6] >> (mm & 63) & 1:
-            going_on = unmap_one(cpu, mm, pfn, folio.swap)
+            going_on = unmap_one(cpu, p, mm, pfn, folio.swap)
     cpu.unlock(&av.lock)
     return load_i32(&folio.mapcount) == 0
 

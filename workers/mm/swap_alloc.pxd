@@ -2,5 +2,6 @@
 from libc.stdint cimport uint32_t, uint64_t
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
+from workers.mm.protocol cimport Protocol
 
-cdef swp_entry_t swap_alloc_entry(Cpu cpu, swp_entry_t *cache_only) noexcept nogil
+cdef swp_entry_t swap_alloc_entry(Cpu cpu, Protocol p, uint32_t pfn, swp_entry_t *cache_only) noexcept nogil

@@ -6,10 +6,11 @@ from shm.cluster cimport (
     CLUSTER_FLAG_FRAG, CLUSTER_FLAG_FREE, CLUSTER_FLAG_FULL, CLUSTER_FLAG_NONE, CLUSTER_NIL, cluster_list,
     swap_cluster_info,
 )
+from shm.inject cimport INJECT_TABLE_ALLOC
 from shm.layout cimport cluster_of, table_of
 from shm.swap_table cimport SWP_TB_NULL, swap_table_set
 from shm.swapfile cimport swap_info_struct
-from workers.cpu cimport Cpu
+from workers.cpu cimport Cpu, injected
 from workers.mm.page_alloc cimport stack_pop, stack_push
 
 
@@ -83,6 +84,8 @@ cdef bint swap_cluster_alloc_table(Cpu cpu, swap_cluster_info *ci) noexcept nogi
     cdef uint32_t table, off
     if ci.table:
         return True
+    if injected(cpu, INJECT_TABLE_ALLOC):
+        return False
     table = stack_pop(cpu, cpu.m.tables_head, cpu.m.table_next)
     if table == 0:
         return False

@@ -3,18 +3,19 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
 from shm.atomic cimport add_i32, load32, load64, load_i64, store64
 from shm.folio cimport PG_SWAPCACHE, folio_t
-from shm.memcg cimport mem_cgroup
-from shm.swap_map cimport SWAP_MAP_BAD, swap_count
+from shm.memcg cimport COUNTER_SWAP, page_counter
 from shm.swap_table cimport (
-    pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_is_folio, swp_tb_to_pfn,
+    pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_count_bits, swp_tb_is_folio, swp_tb_to_pfn,
 )
 from shm.swp_entry cimport swp_entry_t
 from shm.trace cimport TRACE_ADD_FOLIO, TRACE_DEL_FOLIO
-from shm.vmstat cimport NR_SWAPCACHE, WARN_ADD_CACHED, WARN_DEL_FOREIGN, WARN_TABLE_STUCK
-from workers.cpu cimport READS, WRITES, Cpu, gauge, point, trace, warn
+from shm.vmstat cimport WARN_ADD_CACHED, WARN_DEL_FOREIGN, WARN_TABLE_STUCK
+from workers.cpu cimport READS, WRITES, Cpu, point, trace, warn
+from workers.mm.memcontrol cimport mod_swapcache_stat
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
+from workers.mm.page_counter cimport counter_of, parent_mem_cgroup
 from workers.mm.swapfile cimport (
-    swap_cluster_lock, swap_cluster_unlock, swap_map_get, swap_word, vm_swap_full,
+    swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_word, vm_swap_full,
 )
 
 cdef enum:
@@ -67,8 +68,8 @@ cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
     folio_set(folio, PG_SWAPCACHE)
     store64(&folio.swap, entry)
     point(cpu, word, WRITES)
-    swap_table_set(word, 0, pfn_to_swp_tb(pfn))
-    gauge(cpu, NR_SWAPCACHE, 1)
+    swap_table_set(word, 0, pfn_to_swp_tb(pfn, swp_tb_count_bits(load64(word))))
+    mod_swapcache_stat(cpu, pfn, 1)
     trace(cpu, TRACE_ADD_FOLIO, entry, pfn, 0)
 
 
@@ -78,30 +79,39 @@ cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
     Context: folio locked; the lock that guards the word held.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
-    if word == NULL or load64(word) != pfn_to_swp_tb(pfn):
+    if word == NULL or not swp_tb_is_folio(load64(word)) or swp_tb_to_pfn(load64(word)) != pfn:
         warn(cpu, WARN_DEL_FOREIGN, entry, pfn, 0 if word == NULL else load64(word))
     if word != NULL:
         point(cpu, word, WRITES)
-        swap_table_set(word, 0, shadow_to_swp_tb(shadow))
+        swap_table_set(word, 0, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(word))))
     store64(&folio.swap, 0)
     folio_clear(folio, PG_SWAPCACHE)
-    gauge(cpu, NR_SWAPCACHE, -1)
+    mod_swapcache_stat(cpu, pfn, -1)
     trace(cpu, TRACE_DEL_FOLIO, entry, pfn, 0)
 
 
 cdef bint swap_entry_swapped(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Whether somebody refers to the slot, so that reading it makes sense. Context: takes the cluster lock."""
-    cdef uint8_t seen
+    cdef bint referenced
     swap_cluster_lock(cpu, entry)
-    seen = swap_count(swap_map_get(cpu, entry))
+    referenced = swap_entry_referenced(cpu, entry)
     swap_cluster_unlock(cpu, entry)
-    return seen != 0 and seen != SWAP_MAP_BAD
+    return referenced
 
 
 cdef bint mem_cgroup_swap_full(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Whether cache of swapped-in folios is worth dropping: over half of swap, or of the memcg's share (v2), is used.
+    """Whether cache of swapped-in folios is worth dropping: over half of swap, or of what its memcg or one
+    above it may use (v2), is used.
 
     Context: folio locked; a guess.
     """
-    cdef mem_cgroup *cg = &cpu.m.memcgs[load32(&folio_of(cpu, pfn).memcg)]
-    return vm_swap_full(cpu) or (cpu.m.control.memcg_version == 2 and load_i64(&cg.swap) * 2 >= cg.swap_limit)
+    cdef uint32_t memcg = load32(&folio_of(cpu, pfn).memcg)
+    cdef page_counter *swap
+    if vm_swap_full(cpu):
+        return True
+    while memcg and cpu.m.control.memcg_version == 2:
+        swap = counter_of(cpu, memcg, COUNTER_SWAP)
+        if load_i64(&swap.usage) * 2 >= load_i64(&swap.max):
+            return True
+        memcg = parent_mem_cgroup(cpu, memcg)
+    return False

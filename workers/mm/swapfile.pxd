@@ -4,21 +4,23 @@ from shm.atomic cimport load32, load8, load_i64
 from shm.cluster cimport swap_cluster_info
 from shm.layout cimport cluster_of, table_of
 from shm.lock cimport lock_t
-from shm.swap_map cimport SWAP_HAS_CACHE, swap_count
+from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE
+from shm.slots cimport slot_byte, slot_count, slot_has_references
 from shm.swapfile cimport SWAP_ADDRESS_SPACE_SHIFT, SWP_SYNCHRONOUS_IO, swap_info_struct
 from shm.swp_entry cimport swp_entry, swp_entry_t, swp_offset, swp_type
 from workers.cpu cimport READS, Cpu, point
 from workers.mm.memcontrol cimport slot_of
+from workers.mm.protocol cimport Protocol
 
 cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void put_swap_device(Cpu cpu, uint32_t device) noexcept nogil
 cdef swap_cluster_info *swap_cluster_lock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef int swap_duplicate(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
+cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef void swap_entry_put_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint8_t usage) noexcept nogil
-cdef void swap_free(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef void put_swap_folio(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void swap_free(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
+cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
 
 cdef inline swap_info_struct *si_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
@@ -47,10 +49,26 @@ cdef inline uint64_t *swap_word(Cpu cpu, swp_entry_t entry) noexcept nogil:
         return NULL
     return &table_of(&cpu.m, table)[cluster_offset(cpu, entry)]
 
+cdef inline void *count_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Where the slot's references are counted: the object of a step that looks at them. Context: none."""
+    if cpu.m.geo.slot_format != SLOTS_TABLE:
+        return &cpu.m.swap_map[slot_of(cpu, entry)]
+    return swap_word(cpu, entry)
+
 cdef inline uint8_t swap_map_get(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """Context: cluster lock, or a look that is verified later."""
+    """The byte, up to 7.0. Context: cluster lock, or a look that is verified later."""
     point(cpu, &cpu.m.swap_map[slot_of(cpu, entry)], READS)
-    return load8(&cpu.m.swap_map[slot_of(cpu, entry)])
+    return slot_byte(&cpu.m, slot_of(cpu, entry))
+
+cdef inline uint64_t swap_count(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """References, 0 for a bad slot (kernel: swap_swapcount). Context: cluster lock, or a look that is verified later."""
+    point(cpu, count_of(cpu, entry), READS)
+    return slot_count(&cpu.m, slot_of(cpu, entry))
+
+cdef inline bint swap_entry_referenced(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Whether anybody refers to the slot. Context: cluster lock, or a look that is verified later."""
+    point(cpu, count_of(cpu, entry), READS)
+    return slot_has_references(&cpu.m, slot_of(cpu, entry))
 
 cdef inline bint synchronous_io(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Context: the device is pinned."""

@@ -3,18 +3,24 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
 from shm.atomic cimport add_i64, fence, load32, load64, load8, store32, store8, store_i64
 from shm.cluster cimport CLUSTER_FLAG_NONFULL, swap_cluster_info
-from shm.swap_map cimport SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_MAX, swap_count
-from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio
+from shm.inject cimport INJECT_LOCK_DELAY
+from shm.slots cimport slot_byte
+from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD
+from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio, swp_tb_to_pfn
 from shm.swapfile cimport swap_info_struct
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.trace cimport TRACE_FREE_SLOT
-from shm.vmstat cimport WARN_COUNT_UNDERFLOW, WARN_FREE_IN_USE
-from workers.cpu cimport ADDS, READS, Cpu, point, trace, warn
+from shm.vmstat cimport WARN_FREE_IN_USE
+from workers.cpu cimport ADDS, READS, Cpu, injected, point, trace, warn
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport wake_event
 from workers.mm.memcontrol cimport mem_cgroup_uncharge_swap, slot_of
 from workers.mm.page_alloc cimport stack_push
+from workers.mm.protocol cimport Protocol
 from workers.mm.swap_lists cimport free_cluster, move_cluster
+
+cdef enum:
+    LOCK_DELAY_NS = 10000  # what an injected delay holds a cluster lock for
 
 
 cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil:
@@ -48,6 +54,8 @@ cdef swap_cluster_info *swap_cluster_lock(Cpu cpu, swp_entry_t entry) noexcept n
     """Context: the device is pinned; takes the cluster lock."""
     cdef swap_cluster_info *ci = ci_of(cpu, entry)
     cpu.lock(&ci.lock)
+    if injected(cpu, INJECT_LOCK_DELAY):
+        cpu.busy(LOCK_DELAY_NS)
     return ci
 
 
@@ -58,44 +66,39 @@ cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil:
     cpu.unlock(&ci_of(cpu, entry).lock)
 
 
-cdef int swap_duplicate_locked(Cpu cpu, swp_entry_t entry, uint8_t usage) noexcept nogil:
-    """One more reference (usage 1) or the cache bit (SWAP_HAS_CACHE). Context: cluster lock held.
-
-    0, -ENOENT (free or bad slot), -EEXIST (the bit is set already), -ENOMEM (the count is at its maximum).
-    """
-    cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
-    cdef uint8_t seen = load8(byte)
-    cdef uint8_t count = swap_count(seen)
-    if count == SWAP_MAP_BAD or seen == 0:
-        return ENOENT
-    if usage == SWAP_HAS_CACHE:
-        if seen & SWAP_HAS_CACHE:
-            return EEXIST
-        store8(byte, seen | SWAP_HAS_CACHE)
-        return 0
-    if count >= SWAP_MAP_MAX:
-        return ENOMEM
-    store8(byte, seen + 1)
-    return 0
-
-
-cdef int swap_duplicate(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """One more PTE refers to the slot (kernel: swap_duplicate_nr). Errors as swap_duplicate_locked.
+cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
+    """One more PTE refers to the slot. 0, -ENOENT, -ENOMEM: swap_count_alloc is to be called, with no spinlock held.
 
     Context: a reference or the locked cache folio pins the slot; takes the cluster lock.
     """
-    cdef int err
-    swap_cluster_lock(cpu, entry)
-    err = swap_duplicate_locked(cpu, entry, 1)
+    cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
+    cdef int err = p.swap_dup_entry_locked(cpu, ci, entry)
     swap_cluster_unlock(cpu, entry)
+    return err
+
+
+cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
+    """One more PTE refers to the folio's slot; memory for the count is had without sleeping. 0, -ENOENT, -ENOMEM.
+
+    Context: folio locked and in the cache, page-table lock held; takes the cluster lock.
+    """
+    cdef int err = swap_dup_entry(cpu, p, entry)
+    while err == ENOMEM and p.swap_count_alloc(cpu, entry) == 0:
+        err = swap_dup_entry(cpu, p, entry)
     return err
 
 
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Claim the slot by its SWAP_HAS_CACHE bit (up to 6.19). 0, -EEXIST, -ENOENT. Context: takes the cluster lock."""
-    cdef int err
+    cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
+    cdef int err = 0
     swap_cluster_lock(cpu, entry)
-    err = swap_duplicate_locked(cpu, entry, SWAP_HAS_CACHE)
+    if load8(byte) == 0 or load8(byte) == SWAP_MAP_BAD:
+        err = ENOENT
+    elif load8(byte) & SWAP_HAS_CACHE:
+        err = EEXIST
+    else:
+        store8(byte, load8(byte) | SWAP_HAS_CACHE)
     swap_cluster_unlock(cpu, entry)
     return err
 
@@ -106,7 +109,7 @@ cdef void clear_shadow(Cpu cpu, swp_entry_t entry) noexcept nogil:
     if word == NULL or load64(word) == SWP_TB_NULL:
         return
     if swp_tb_is_folio(load64(word)):
-        warn(cpu, WARN_FREE_IN_USE, entry, load64(word) >> 2, load8(&cpu.m.swap_map[slot_of(cpu, entry)]))
+        warn(cpu, WARN_FREE_IN_USE, entry, swp_tb_to_pfn(load64(word)), slot_byte(&cpu.m, slot_of(cpu, entry)))
     if cpu.m.control.i_pages:
         cpu.lock(i_pages_of(cpu, entry))
         swap_table_set(word, 0, SWP_TB_NULL)
@@ -133,8 +136,9 @@ cdef void swap_range_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
 
 cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
     """The slot is free from here (kernel: swap_entries_free). Context: cluster lock held; takes si->lock."""
-    store8(&cpu.m.swap_map[slot_of(cpu, entry)], 0)
-    mem_cgroup_uncharge_swap(cpu, entry)
+    if cpu.m.geo.slot_format != SLOTS_TABLE:
+        store8(&cpu.m.swap_map[slot_of(cpu, entry)], 0)
+    mem_cgroup_uncharge_swap(cpu, entry, 1)
     swap_range_free(cpu, entry)
     ci.count -= 1
     if ci.count == 0:
@@ -144,38 +148,18 @@ cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t ent
                      CLUSTER_FLAG_NONFULL)
 
 
-cdef void swap_entry_put_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint8_t usage) noexcept nogil:
-    """One reference less, or the cache bit cleared; a slot with nothing left is freed. Context: cluster lock held."""
-    cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
-    cdef uint8_t seen = load8(byte)
-    if usage == SWAP_HAS_CACHE:
-        if not seen & SWAP_HAS_CACHE:
-            warn(cpu, WARN_COUNT_UNDERFLOW, entry, seen, usage)
-            return
-        seen &= ~SWAP_HAS_CACHE
-    else:
-        if swap_count(seen) == 0 or swap_count(seen) == SWAP_MAP_BAD:
-            warn(cpu, WARN_COUNT_UNDERFLOW, entry, seen, usage)
-            return
-        seen -= 1
-    if seen:
-        store8(byte, seen)
-    else:
-        swap_entry_free_locked(cpu, ci, entry)
-
-
-cdef void swap_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
+cdef void swap_free(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     """A PTE that referred to the slot does no more (kernel: swap_free_nr). Context: takes the cluster lock."""
     cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-    swap_entry_put_locked(cpu, ci, entry, 1)
+    p.swap_put_entry_locked(cpu, ci, entry)
     swap_cluster_unlock(cpu, entry)
 
 
-cdef void put_swap_folio(Cpu cpu, swp_entry_t entry) noexcept nogil:
+cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     """Clear SWAP_HAS_CACHE; frees a slot without references (up to 6.19, also swapcache_clear).
 
     Context: the bit is ours; takes the cluster lock.
     """
     cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-    swap_entry_put_locked(cpu, ci, entry, SWAP_HAS_CACHE)
+    p.swap_put_cache_locked(cpu, ci, entry)
     swap_cluster_unlock(cpu, entry)

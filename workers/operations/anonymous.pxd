@@ -1,7 +1,7 @@
 """First touch and copy on write (kernel: mm/memory.c, do_anonymous_page, do_wp_page)."""
 from libc.stdint cimport uint32_t, uint64_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol, vm_fault
+from workers.mm.protocol cimport Protocol, vm_fault
 
 cdef int do_anonymous_page(Cpu cpu, vm_fault *vmf) noexcept nogil
 cdef int do_wp_page(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil

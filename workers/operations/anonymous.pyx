@@ -15,7 +15,7 @@ from workers.mm.memcontrol cimport mem_cgroup_charge
 from workers.mm.page_alloc cimport alloc_folio, folio_get, folio_of, folio_put, folio_set, folio_test
 from workers.mm.rmap cimport folio_add_anon_rmap, folio_remove_rmap, pte_lock, pte_of, pte_unlock
 from workers.mm.vmscan_lists cimport lru_add
-from workers.protocols.base cimport Protocol, vm_fault
+from workers.mm.protocol cimport Protocol, vm_fault
 
 
 cdef uint32_t new_anon_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:

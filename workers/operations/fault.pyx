@@ -5,13 +5,12 @@ sleeps included, as the program sees it.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport load64, store32, store64
+from shm.atomic cimport load32, load64, store32, store64
 from shm.folio cimport PG_UPTODATE
 from shm.layout cimport expected_of, payload_of
 from shm.mm cimport (
     PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
-from shm.swap_map cimport SWAP_MAP_BAD, swap_count
 from shm.swp_entry cimport swp_type
 from shm.trace cimport TRACE_SWAP_IN
 from shm.vmstat cimport (
@@ -28,10 +27,10 @@ from workers.mm.filemap cimport (
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_test
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
-from workers.mm.swapfile cimport get_swap_device, put_swap_device, swap_map_get
+from workers.mm.swapfile cimport get_swap_device, put_swap_device, swap_entry_referenced
 from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
 from workers.operations.readahead cimport readahead_hit, swapin_readahead
-from workers.protocols.base cimport (
+from workers.mm.protocol cimport (
     SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, Protocol, vm_fault,
 )
 
@@ -68,7 +67,7 @@ cdef bint pte_unchanged(Cpu cpu, vm_fault *vmf) noexcept nogil:
 cdef int swap_fault_oom(Cpu cpu, vm_fault *vmf) noexcept nogil:
     """No folio came: out of memory, unless somebody else has brought the page. Context: device pinned, mmap_lock."""
     cdef bint same = pte_unchanged(cpu, vmf)
-    if same and swap_count(swap_map_get(cpu, vmf.entry)) in (0, SWAP_MAP_BAD):
+    if same and not swap_entry_referenced(cpu, vmf.entry):
         warn(cpu, WARN_MAP_BAD_SLOT, vmf.entry, vmf.mm, vmf.page)
     pte_unlock(cpu, vmf.mm, vmf.page)
     if not same:
@@ -115,7 +114,7 @@ cdef bint lock_or_retry(Cpu cpu, vm_fault *vmf, bint first) noexcept nogil:
 cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     """Verify and map. Context: folio locked, unlocked here; takes page-table lock."""
     cdef int result = FAULT_DONE
-    if not vmf.claimed and not folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
+    if not vmf.bypass and not folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
         count(cpu, EV_REFAULT_RACED)
         folio_unlock(cpu, vmf.folio)
         return result
@@ -200,12 +199,12 @@ cdef int access_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, bint write
             latency = latency_of(seen)
         vmf.mm = mm
         vmf.page = page
-        vmf.memcg = cpu.m.mms[mm].memcg
+        vmf.memcg = load32(&cpu.m.mms[mm].memcg)
         vmf.write = write
         vmf.orig_pte = seen
         vmf.entry = 0
         vmf.folio = 0
-        vmf.fresh = vmf.claimed = False
+        vmf.fresh = vmf.bypass = vmf.claimed = False
         count(cpu, EV_PGFAULT)
         mmap_read_lock(cpu, mm)
         result = handle_fault(cpu, p, &vmf, first)

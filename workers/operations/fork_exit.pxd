@@ -1,7 +1,7 @@
 """fork, exit, munmap (kernel: mm/memory.c copy_page_range, zap_pte_range; kernel/fork.c)."""
 from libc.stdint cimport uint32_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 cdef int mm_init(Cpu cpu, uint32_t mm, uint32_t memcg) noexcept nogil
 cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept nogil

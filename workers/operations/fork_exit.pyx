@@ -10,14 +10,15 @@ from shm.mm cimport (
 )
 from shm.vmstat cimport EV_EXITS, EV_FORKS, LAT_EXIT, LAT_FORK
 from workers.cpu cimport ADDS, WRITES, Cpu, count, point, record
-from workers.mm.errno cimport EAGAIN, ENOMEM
+from workers.mm.errno cimport EAGAIN, ENODEV, ENOMEM
 from workers.mm.filemap cimport mmap_write_lock, mmap_write_unlock
+from workers.mm.memcontrol cimport css_join, css_leave
 from workers.mm.page_alloc cimport folio_clear, folio_get, folio_of, folio_put
 from workers.mm.rmap cimport (
-    folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, pte_unlock,
+    folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, pte_unlock, ptep_get,
 )
-from workers.mm.swapfile cimport swap_duplicate
-from workers.protocols.base cimport Protocol
+from workers.mm.swapfile cimport swap_dup_entry
+from workers.mm.protocol cimport Protocol
 
 
 cdef void join_anon_vma(Cpu cpu, uint32_t mm, uint32_t anon_vma, bint member) noexcept nogil:
@@ -52,7 +53,7 @@ cdef bint own_anon_vma(Cpu cpu, uint32_t mm, uint32_t anon_vma) noexcept nogil:
 
 
 cdef int mm_init(Cpu cpu, uint32_t mm, uint32_t memcg) noexcept nogil:
-    """An empty address space with an anon_vma of its own. 0, or -EAGAIN when it is in use.
+    """An empty address space with an anon_vma of its own. 0, -EAGAIN: it is in use, -ENODEV: the memcg is gone.
 
     Context: no lock held; takes anon_vma locks. There are as many anon_vmas as mms, so one is free.
     """
@@ -60,6 +61,9 @@ cdef int mm_init(Cpu cpu, uint32_t mm, uint32_t memcg) noexcept nogil:
     cdef uint32_t anon_vma = mm
     if not claim_mm(cpu, mm, MM_UNUSED, MM_FORKING):
         return EAGAIN
+    if not css_join(cpu, memcg):
+        store32(&s.state, MM_UNUSED)
+        return ENODEV
     while not own_anon_vma(cpu, mm, anon_vma):
         anon_vma = (anon_vma + 1) % <uint32_t>cpu.m.geo.mms
     store32(&s.anon_vma, anon_vma)
@@ -69,10 +73,11 @@ cdef int mm_init(Cpu cpu, uint32_t mm, uint32_t memcg) noexcept nogil:
     return 0
 
 
-cdef int copy_pte(Cpu cpu, uint32_t parent, uint32_t child, uint32_t page) noexcept nogil:
-    """One PTE of a fork. 0 or -ENOMEM (the slot takes no further reference). Context: both page-table locks held."""
+cdef int copy_pte(Cpu cpu, Protocol p, uint32_t parent, uint32_t child, uint32_t page) noexcept nogil:
+    """One PTE of a fork. 0, -ENOENT, -ENOMEM (the count needs memory). Context: both page-table locks held."""
     cdef uint64_t *src = pte_of(cpu, parent, page)
     cdef uint64_t pte = load64(src)
+    cdef int err
     if pte == 0:
         return 0
     if pte_present(pte):
@@ -81,8 +86,9 @@ cdef int copy_pte(Cpu cpu, uint32_t parent, uint32_t child, uint32_t page) noexc
         folio_clear(folio_of(cpu, pte_pfn(pte)), PG_ANON_EXCLUSIVE)
         pte &= ~<uint64_t>PTE_WRITE
     elif is_swap_pte(pte):
-        if swap_duplicate(cpu, pte_to_swp_entry(pte)) < 0:
-            return ENOMEM
+        err = swap_dup_entry(cpu, p, pte_to_swp_entry(pte))
+        if err < 0:
+            return err
         mmlist_add(cpu, child)
         pte &= ~<uint64_t>PTE_SWP_EXCLUSIVE
     store64(src, pte)
@@ -91,21 +97,38 @@ cdef int copy_pte(Cpu cpu, uint32_t parent, uint32_t child, uint32_t page) noexc
     return 0
 
 
-cdef int copy_page_range(Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil:
-    """All PTEs, one page-table lock of each mm at a time. Context: parent's mmap_lock held for writing."""
-    cdef uint32_t first = 0, page, pages = <uint32_t>cpu.m.geo.pages, end
+cdef int copy_pte_range(Cpu cpu, Protocol p, uint32_t parent, uint32_t child, uint32_t *page, uint32_t end) noexcept nogil:
+    """PTEs from `page` on, which stops where one could not be copied. Errors as copy_pte.
+
+    Context: parent's mmap_lock held for writing; takes both page-table locks.
+    """
+    cdef uint32_t first = page[0]
     cdef int err = 0
-    while first < pages and err == 0:
-        end = first + PTES_PER_PTL if first + PTES_PER_PTL < pages else pages
-        pte_lock(cpu, parent, first)
-        cpu.lock_nested(ptl_of(&cpu.m, child, first))
-        for page in range(first, end):
-            err = copy_pte(cpu, parent, child, page)
-            if err < 0:
-                break
-        pte_unlock(cpu, child, first)
-        pte_unlock(cpu, parent, first)
-        first = end
+    pte_lock(cpu, parent, first)
+    cpu.lock_nested(ptl_of(&cpu.m, child, first))
+    while page[0] < end and err == 0:
+        err = copy_pte(cpu, p, parent, child, page[0])
+        if err == 0:
+            page[0] += 1
+    pte_unlock(cpu, child, first)
+    pte_unlock(cpu, parent, first)
+    return err
+
+
+cdef int copy_page_range(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept nogil:
+    """All PTEs, one page-table lock of each mm at a time; both are dropped to get memory for a count. 0 or -ENOMEM.
+
+    Context: parent's mmap_lock held for writing: a swap PTE may become present meanwhile, never another entry's.
+    """
+    cdef uint32_t page = 0, pages = <uint32_t>cpu.m.geo.pages, end
+    cdef uint64_t pte
+    cdef int err = 0
+    while page < pages and err == 0:
+        end = (page // PTES_PER_PTL + 1) * PTES_PER_PTL
+        err = copy_pte_range(cpu, p, parent, child, &page, end if end < pages else pages)
+        if err == ENOMEM:
+            pte = ptep_get(cpu, parent, page)
+            err = p.swap_count_alloc(cpu, pte_to_swp_entry(pte)) if is_swap_pte(pte) else 0
     return err
 
 
@@ -121,8 +144,9 @@ cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept 
     mmap_write_lock(cpu, parent)
     store32(&cpu.m.mms[child].anon_vma, cpu.m.mms[parent].anon_vma)
     store32(&cpu.m.mms[child].memcg, cpu.m.mms[parent].memcg)
+    css_join(cpu, cpu.m.mms[parent].memcg)  # which the parent keeps online while its mmap_lock is held
     join_anon_vma(cpu, child, cpu.m.mms[parent].anon_vma, True)
-    err = copy_page_range(cpu, parent, child)
+    err = copy_page_range(cpu, p, parent, child)
     mmap_write_unlock(cpu, parent)
     store_i32(&cpu.m.mms[child].mm_users, 1)  # only now may others use it: a fault would race with the copy
     store32(&cpu.m.mms[child].state, MM_LIVE)
@@ -173,6 +197,7 @@ cdef void mmput(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
     cpu.lock(cpu.m.mmlist_lock)
     store32(&s.on_mmlist, 0)
     cpu.unlock(cpu.m.mmlist_lock)
+    css_leave(cpu, s.memcg)
     count(cpu, EV_EXITS)
     store32(&s.state, MM_UNUSED)
 

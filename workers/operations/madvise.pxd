@@ -1,7 +1,7 @@
 """madvise (kernel: mm/madvise.c)."""
 from libc.stdint cimport uint32_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 cdef uint32_t madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil
 cdef void madvise_dontneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil

@@ -11,7 +11,7 @@ from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_isolate_lru
 from workers.operations.fork_exit cimport zap_range
 from workers.operations.reclaim cimport shrink_folio_list
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 
 cdef uint32_t isolate_range(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end, uint32_t *batch) noexcept nogil:

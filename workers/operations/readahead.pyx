@@ -10,7 +10,7 @@ from workers.cpu cimport Cpu, count
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_set, folio_test_clear
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.swapfile cimport si_of
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 
 cdef uint32_t swapin_nr_pages(Cpu cpu, swap_info_struct *si, uint32_t offset) noexcept nogil:

@@ -5,18 +5,22 @@ from shm.atomic cimport load32, load_i32, load_i64
 from shm.folio cimport (
     PG_ACTIVE, PG_DIRTY, PG_RECLAIM, PG_REFERENCED, PG_SWAPCACHE, PG_WRITEBACK, folio_t,
 )
-from shm.memcg cimport LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, mem_cgroup
+from shm.memcg cimport COUNTER_MEMORY, LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, mem_cgroup
 from shm.vmstat cimport EV_PGSCAN, EV_PGSTEAL, LAT_RECLAIM, WAIT_RECLAIM
 from workers.cpu cimport Cpu, account_less, record, waited
 from workers.mm.filemap cimport folio_trylock, folio_unlock, wait_event_tick
+from workers.mm.memcontrol cimport (
+    mem_cgroup_get_nr_swap_pages, mem_cgroup_is_descendant, mem_cgroup_iter,
+)
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_put, folio_set, folio_test, folio_test_set, free_folio,
 )
+from workers.mm.page_counter cimport counter_of
 from workers.mm.page_io cimport swap_writeout
 from workers.mm.rmap cimport folio_referenced, try_to_unmap
 from workers.mm.swap_state cimport mem_cgroup_swap_full
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, isolate_lru_folios, lru_add
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 cdef enum:  # what became of a folio
     PAGE_KEEP = 0
@@ -77,7 +81,7 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
             verdict = PAGE_ACTIVATE
         else:
             folio_set(folio, PG_DIRTY)
-    if verdict == PAGE_FREED and load_i32(&folio.mapcount) != 0 and not try_to_unmap(cpu, pfn):
+    if verdict == PAGE_FREED and load_i32(&folio.mapcount) != 0 and not try_to_unmap(cpu, p, pfn):
         verdict = PAGE_ACTIVATE
     if verdict != PAGE_FREED:
         if verdict == PAGE_ACTIVATE and folio_test(folio, PG_SWAPCACHE) and mem_cgroup_swap_full(cpu, pfn):
@@ -137,36 +141,56 @@ cdef uint32_t shrink_lruvec(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr, ui
 
 cdef bint can_reclaim_anon_pages(Cpu cpu, uint32_t memcg) noexcept nogil:
     """Whether there is swap left to write to, for that memcg (v2). Context: none, a guess."""
-    cdef mem_cgroup *cg = &cpu.m.memcgs[memcg]
-    if load_i64(&cpu.m.control.nr_swap_pages) <= 0:
-        return False
-    return cpu.m.control.memcg_version != 2 or load_i64(&cg.swap) < cg.swap_limit
+    return mem_cgroup_get_nr_swap_pages(cpu, memcg) > 0
 
 
 cdef bint isolated_by_others(Cpu cpu, uint32_t memcg) noexcept nogil:
     """Whether charged folios are off the lists just now (kernel: too_many_isolated). Context: none, a guess."""
-    cdef mem_cgroup *cg = &cpu.m.memcgs[memcg]
-    return memcg != 0 and load_i64(&cg.memory) > <int64_t>load32(&cg.lru[LRU_INACTIVE_ANON].nr) + <int64_t>load32(
-        &cg.lru[LRU_ACTIVE_ANON].nr)
+    cdef int64_t listed = 0
+    cdef uint32_t cg
+    for cg in range(1, <uint32_t>cpu.m.geo.memcgs + 1):
+        if mem_cgroup_is_descendant(cpu, cg, memcg):
+            listed += load32(&cpu.m.memcgs[cg].lru[LRU_INACTIVE_ANON].nr)
+            listed += load32(&cpu.m.memcgs[cg].lru[LRU_ACTIVE_ANON].nr)
+    return memcg != 0 and load_i64(&counter_of(cpu, memcg, COUNTER_MEMORY).usage) > listed
+
+
+cdef uint32_t subtree_size(Cpu cpu, uint32_t memcg) noexcept nogil:
+    """How many memcgs are below one, itself included; of the root all. Context: none; the tree is set at format."""
+    cdef uint32_t cg, n = 0
+    for cg in range(<uint32_t>cpu.m.geo.memcgs + 1):
+        n += mem_cgroup_is_descendant(cpu, cg, memcg)
+    return n
+
+
+cdef uint32_t shrink_node_memcgs(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr, uint32_t priority) noexcept nogil:
+    """One round over a memcg and all below it, from where the last round ended, until `nr` folios are free.
+
+    Offline memcgs have folios to reclaim too. Returns how many are free. Context: no lock held; may sleep.
+    """
+    cdef uint32_t i, cg, freed = 0
+    for i in range(subtree_size(cpu, memcg)):
+        cg = mem_cgroup_iter(cpu, memcg)
+        if can_reclaim_anon_pages(cpu, cg):
+            freed += shrink_lruvec(cpu, p, cg, nr - freed, priority)
+        if freed >= nr:
+            break
+    return freed
 
 
 cdef uint32_t try_to_free_pages(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
-    """Direct reclaim of about `nr` folios, from one memcg or (0) from all. Returns how many are free.
+    """Direct reclaim of about `nr` folios, from one memcg and those below it, or (0) from all. Returns how many are free.
 
     Throttled by a tick at most when all that could go is under writeback, or isolated by other CPUs.
     Context: no spinlock held; sleeps. Does not recurse.
     """
-    cdef uint32_t freed = 0, priority = DEF_PRIORITY, cg
+    cdef uint32_t freed = 0, priority = DEF_PRIORITY
     cdef uint64_t since = cpu.now(), nested = waited(cpu)
     if cpu.memalloc or not can_reclaim_anon_pages(cpu, memcg):
         return 0
     cpu.memalloc = True
     while True:
-        if memcg:
-            freed += shrink_lruvec(cpu, p, memcg, nr, priority)
-        else:
-            for cg in range(<uint32_t>cpu.m.geo.memcgs + 1):
-                freed += shrink_lruvec(cpu, p, cg, nr, priority)
+        freed += shrink_node_memcgs(cpu, p, memcg, nr - freed, priority)
         if freed >= nr or priority == 0:
             break
         priority -= 1
@@ -179,14 +203,21 @@ cdef uint32_t try_to_free_pages(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr
 
 
 cdef uint32_t memory_reclaim(Cpu cpu, Protocol p, uint32_t memcg, uint32_t nr) noexcept nogil:
-    """Proactive reclaim (kernel: the memory.reclaim file of cgroup v2). Context: no lock held; sleeps."""
+    """Proactive reclaim (kernel: the memory.reclaim file of cgroup v2): a batch of each memcg below, until `nr` are free.
+
+    Context: no lock held; sleeps.
+    """
     cdef uint32_t[ISOLATE_BATCH] batch
-    cdef uint32_t n = isolate_lru_folios(cpu, memcg, LRU_INACTIVE_ANON, batch, nr if nr < ISOLATE_BATCH else ISOLATE_BATCH)
-    cdef uint32_t freed
-    if n == 0:
-        shrink_active_list(cpu, memcg)
-        return 0
+    cdef uint32_t n, i, cg, freed = 0
     cpu.memalloc = True
-    freed = shrink_folio_list(cpu, p, batch, n, True)
+    for i in range(subtree_size(cpu, memcg)):
+        cg = mem_cgroup_iter(cpu, memcg)
+        n = nr - freed if nr - freed < ISOLATE_BATCH else ISOLATE_BATCH
+        n = isolate_lru_folios(cpu, cg, LRU_INACTIVE_ANON, batch, n)
+        if n == 0:
+            shrink_active_list(cpu, cg)
+        freed += shrink_folio_list(cpu, p, batch, n, True)
+        if freed >= nr:
+            break
     cpu.memalloc = False
     return freed

@@ -2,14 +2,14 @@
 
 Order: no new slots; no allocator still inside; no reference left; no user left; nothing of it left.
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.atomic cimport add_i64, fence, fetch_and32, fetch_or32, load32, load64, load_i64, store32
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_UPTODATE
 from shm.layout cimport cluster_of, percpu_of, table_of
 from shm.mm cimport is_swap_pte, pte_to_swp_entry
-from shm.swap_map cimport SWAP_MAP_BAD, swap_count
+from shm.slots cimport slot_is_free
 from shm.swap_table cimport swap_table_set, swp_tb_bad
 from shm.swapfile cimport SWP_USED, SWP_WRITEOK, swap_info_struct
 from shm.swp_entry cimport swp_entry, swp_entry_t, swp_type
@@ -20,13 +20,16 @@ from workers.mm.errno cimport EBUSY, EINTR, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
 )
+from workers.mm.memcontrol cimport slot_of
+from workers.mm.memory cimport set_present
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_test, stack_pop, stack_push
 from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get
+from workers.mm.swap_count cimport free_swap_count_continuations
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
-from workers.mm.swapfile cimport swap_free, swap_map_get
+from workers.mm.swapfile cimport swap_entry_referenced, swap_free
 from workers.operations.fork_exit cimport mmput
 from workers.operations.readahead cimport swapin_readahead
-from workers.protocols.base cimport Protocol, vm_fault
+from workers.mm.protocol cimport Protocol, vm_fault
 
 
 cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
@@ -38,29 +41,27 @@ cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     if load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
         store32(&folio_of(cpu, vmf.folio).index, vmf.page)
         store32(&folio_of(cpu, vmf.folio).anon_vma, cpu.m.mms[vmf.mm].anon_vma)
-        p.set_present(cpu, vmf)
-        swap_free(cpu, vmf.entry)
+        set_present(cpu, vmf)
+        swap_free(cpu, p, vmf.entry)
     pte_unlock(cpu, vmf.mm, vmf.page)
 
 
 cdef int unuse_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t device) noexcept nogil:
     """One page of one mm, if it lies on the device. 0 or -ENOMEM. Context: mmap_lock held for reading; sleeps."""
     cdef vm_fault vmf
-    cdef uint8_t refs
     vmf.orig_pte = ptep_get(cpu, mm, page)
     if not is_swap_pte(vmf.orig_pte) or swp_type(pte_to_swp_entry(vmf.orig_pte)) != device:
         return 0
     vmf.mm = mm
     vmf.page = page
-    vmf.memcg = cpu.m.mms[mm].memcg
-    vmf.write = vmf.fresh = vmf.claimed = False
+    vmf.memcg = load32(&cpu.m.mms[mm].memcg)
+    vmf.write = vmf.fresh = vmf.bypass = vmf.claimed = False
     vmf.entry = pte_to_swp_entry(vmf.orig_pte)
     vmf.folio = swap_cache_get_folio(cpu, vmf.entry)
     if vmf.folio == 0:
         vmf.folio = swapin_readahead(cpu, p, vmf.entry, vmf.memcg, &vmf.fresh)
     if vmf.folio == 0:
-        refs = swap_count(swap_map_get(cpu, vmf.entry))
-        return 0 if refs == 0 or refs == SWAP_MAP_BAD else ENOMEM
+        return ENOMEM if swap_entry_referenced(cpu, vmf.entry) else 0
     folio_lock(cpu, vmf.folio, WAIT_FOLIO_LOCK)
     folio_wait_writeback(cpu, vmf.folio, WAIT_FOLIO_LOCK)
     if folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
@@ -112,7 +113,7 @@ cdef int try_to_unuse(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
             if err < 0:
                 return err
         for off in range(1, si.max):
-            if swap_map_get(cpu, swp_entry(device, off)) not in (0, SWAP_MAP_BAD):
+            if not slot_is_free(&cpu.m, slot_of(cpu, swp_entry(device, off))):
                 unuse_slot(cpu, p, swp_entry(device, off))
         if load32(&cpu.m.control.stop):
             return EINTR
@@ -211,6 +212,7 @@ cdef int swapoff(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
         return err
     wait_for_users(cpu, si)
     bad_tables(cpu, si, False)
+    free_swap_count_continuations(cpu, device)
     fetch_and32(&si.flags, ~<uint32_t>SWP_USED)
     count(cpu, EV_SWAPOFFS)
     record(cpu, LAT_SWAPOFF, since)

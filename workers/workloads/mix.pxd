@@ -1,6 +1,6 @@
 from libc.stdint cimport uint32_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 from workers.workloads.workload cimport Workload
 
 cdef enum:

@@ -11,8 +11,8 @@ from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init, mmput
 from workers.operations.madvise cimport madvise_dontneed, madvise_pageout
 from workers.operations.reclaim cimport memory_reclaim
 from workers.operations.swapoff cimport swapoff, swapon
-from workers.protocols.base cimport Protocol
-from workers.workloads.workload cimport MEMCG, Workload
+from workers.mm.protocol cimport Protocol
+from workers.workloads.workload cimport MEMCG, Workload, home_memcg
 
 cdef enum:
     RANGE_PAGES = 16  # of one madvise
@@ -33,7 +33,7 @@ cdef class Mix(Workload):
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
         cdef uint32_t mm, page
         for mm in range((self.mms + 1) // 2):
-            mm_init(cpu, mm, MEMCG)
+            mm_init(cpu, mm, home_memcg(cpu, mm))
             for page in range(self.pages):
                 access_page(cpu, p, mm, page, True)
 
@@ -83,4 +83,4 @@ cdef class Mix(Workload):
             self.on_mm(cpu, p, operation, mm)
             mmput(cpu, p, mm)
         else:
-            mm_init(cpu, mm, MEMCG)
+            mm_init(cpu, mm, home_memcg(cpu, mm))

@@ -8,8 +8,8 @@ from libc.stdint cimport uint32_t
 from workers.cpu cimport Cpu
 from workers.operations.fault cimport access_page
 from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init
-from workers.protocols.base cimport Protocol
-from workers.workloads.workload cimport MEMCG, Workload
+from workers.mm.protocol cimport Protocol
+from workers.workloads.workload cimport Workload, home_memcg
 
 
 cdef void populate(Cpu cpu, Protocol p, uint32_t mm, uint32_t pages) noexcept nogil:
@@ -23,7 +23,7 @@ cdef class ThreadFault(Workload):
     """Threads of one mm walk the same pages: whoever is ahead faults, the others catch up and collide with it."""
 
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
-        mm_init(cpu, 0, MEMCG)
+        mm_init(cpu, 0, home_memcg(cpu, 0))
         populate(cpu, p, 0, self.pages)
 
     cdef void step(self, Cpu cpu, Protocol p) noexcept nogil:
@@ -35,7 +35,7 @@ cdef class ForkFault(Workload):
 
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
         cdef uint32_t child
-        mm_init(cpu, 0, MEMCG)
+        mm_init(cpu, 0, home_memcg(cpu, 0))
         populate(cpu, p, 0, self.pages)
         for child in range(1, self.cpus):
             fork_mm(cpu, p, 0, child)
@@ -65,7 +65,7 @@ cdef class Usemem(Workload):
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
         cdef uint32_t mm
         for mm in range(self.cpus):
-            mm_init(cpu, mm, MEMCG)
+            mm_init(cpu, mm, home_memcg(cpu, mm))
             populate(cpu, p, mm, self.pages)
 
     cdef void step(self, Cpu cpu, Protocol p) noexcept nogil:

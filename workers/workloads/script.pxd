@@ -1,7 +1,7 @@
 """A script: what one CPU does, step by step, and what came of each step."""
 from libc.stdint cimport int64_t, uint32_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 cdef enum:
     SCRIPT_LOAD = 0
@@ -14,8 +14,12 @@ cdef enum:
     SCRIPT_EXIT
     SCRIPT_SWAPOFF
     SCRIPT_SWAPON
-    SCRIPT_FAIL_CHARGES
+    SCRIPT_INJECT
+    SCRIPT_ATTACH
     SCRIPT_MEMORY_MAX
+    SCRIPT_SWAP_MAX
+    SCRIPT_MEMCG_OFFLINE
+    SCRIPT_MEMCG_ONLINE
     ESRCH = -3  # of a step: the mm is not alive
 
 cdef struct script_step:
@@ -25,7 +29,7 @@ cdef struct script_step:
     uint32_t end
     int64_t result
     uint32_t done
-    uint32_t pad
+    uint32_t memcg
 
 cdef class Script:
     cdef object buf
@@ -35,5 +39,6 @@ cdef class Script:
 
     cdef int64_t access(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
     cdef int64_t on_mm(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
+    cdef int64_t on_memcg(self, Cpu cpu, script_step *s) noexcept nogil
     cdef int64_t one(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
     cdef void play(self, Cpu cpu, Protocol p) noexcept nogil

@@ -1,93 +1,113 @@
 """Steps that a caller names one by one: every operation of a CPU, with what it returned.
 
     step                            result
-    ("mm_init", mm)                 0; -EAGAIN: in use
+    ("mm_init", mm)                 0; -EAGAIN: in use, -ENODEV: its memcg is gone
     ("load", mm, page[, end])       0; -ENOMEM, -EIO of the first page that could not be had; -ESRCH: no such mm
     ("store", mm, page[, end])      as load
     ("pageout", mm, page[, end])    pages that left memory; -ESRCH
     ("dontneed", mm, page[, end])   0; -ESRCH
     ("fork", mm, child)             0; -EAGAIN: child in use, -ENOMEM: a slot takes no further reference; -ESRCH
     ("exit", mm)                    0; -EAGAIN: not alive
-    ("reclaim", pages)              folios that are free now
+    ("reclaim", pages[, memcg])     folios that are free now, of the memcg and those below it
     ("swapoff",), ("swapon",)       0; -EBUSY, -ENOMEM
-    ("fail_charges", ppm)           0; from here on so many charges per million fail
-    ("memory_max", pages)           0; the limit of the memcg, which the next charge looks at
+    ("inject", name, ppm)           0; from here on so many per million of these steps fail (shm/inject.pxd)
+    ("memory_max", pages[, memcg])  0; the limit of the memcg, which the next charge looks at
+    ("swap_max", pages[, memcg])    0; of swap (v2), of memory and swap together (v1)
+    ("attach", mm, memcg)           0; the mm moves there: -ENODEV: the memcg is gone; -ESRCH
+    ("memcg_offline", memcg)        0; -EBUSY: not empty or of the first level, -ENODEV: gone already
+    ("memcg_online", memcg)         0; -EBUSY: there is one, or the old one still has charges, -ENODEV: its parent is gone
 
-`end` is the page after the last one; page + 1 when it is left out.
+`end` is the page after the last one, page + 1 when it is left out; `memcg` is then the one with the run's limits.
 """
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint32_t
 
-from shm.atomic cimport load32, store32
+from shm.atomic cimport load32, store32, store_i64
+from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP
 from shm.vmstat cimport EV_OPERATIONS
 from workers.cpu cimport Cpu, count
+from workers.mm.page_counter cimport counter_of
 from workers.mm.rmap cimport mmget_not_zero
 from workers.operations.fault cimport access_page
 from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init, mmput
 from workers.operations.madvise cimport madvise_dontneed, madvise_pageout
+from workers.operations.memcg cimport cgroup_attach_mm, mem_cgroup_css_offline, mem_cgroup_css_online
 from workers.operations.reclaim cimport memory_reclaim
 from workers.operations.swapoff cimport swapoff, swapon
-from workers.protocols.base cimport Protocol
-from workers.workloads.workload cimport MEMCG
+from workers.mm.protocol cimport Protocol
+from workers.workloads.workload cimport MEMCG, home_memcg
 
 import mmap
 from collections.abc import Mapping, Sequence
 
+from shm.records import INJECTIONS
+
 Step = tuple[str | int, ...]
 Scripts = Mapping[int, Sequence[Step]]  # CPU -> steps
 RANGE = ("mm", "page", "end")
-# name -> number in script.pxd, arguments; a trailing `end` may be left out
+# name -> number in script.pxd, arguments; a trailing `end` may be left out, and a memcg after pages
 OPERATIONS = {
     "load": (SCRIPT_LOAD, RANGE),
     "store": (SCRIPT_STORE, RANGE),
     "pageout": (SCRIPT_PAGEOUT, RANGE),
     "dontneed": (SCRIPT_DONTNEED, RANGE),
-    "reclaim": (SCRIPT_RECLAIM, ("pages",)),
+    "reclaim": (SCRIPT_RECLAIM, ("pages", "memcg")),
     "mm_init": (SCRIPT_MM_INIT, ("mm",)),
     "fork": (SCRIPT_FORK, ("mm", "child")),
     "exit": (SCRIPT_EXIT, ("mm",)),
     "swapoff": (SCRIPT_SWAPOFF, ()),
     "swapon": (SCRIPT_SWAPON, ()),
-    "fail_charges": (SCRIPT_FAIL_CHARGES, ("ppm",)),
-    "memory_max": (SCRIPT_MEMORY_MAX, ("pages",)),
+    "inject": (SCRIPT_INJECT, ("which", "ppm")),
+    "memory_max": (SCRIPT_MEMORY_MAX, ("pages", "memcg")),
+    "swap_max": (SCRIPT_SWAP_MAX, ("pages", "memcg")),
+    "attach": (SCRIPT_ATTACH, ("mm", "memcg")),
+    "memcg_offline": (SCRIPT_MEMCG_OFFLINE, ("memcg",)),
+    "memcg_online": (SCRIPT_MEMCG_ONLINE, ("memcg",)),
 }
 
 
-def parsed(step, int pages, int mms) -> tuple:
-    """(operation, mm, first, end) of a step. ValueError says what is wrong with it, and what would be right."""
+def parsed(step, int pages, int mms, int memcgs) -> tuple:
+    """(operation, mm, first, end, memcg) of a step. ValueError says what is wrong with it, and what would be right."""
     name, *given = step
     if name not in OPERATIONS:
         raise ValueError(f"step {step!r}: no operation {name!r}; there are: {', '.join(sorted(OPERATIONS))}")
     number, names = OPERATIONS[name]
-    least = len(names) - ("end" in names)
+    least = len(names) - ("end" in names or names == ("pages", "memcg"))
     if not least <= len(given) <= len(names):
         raise ValueError(f"step {step!r}: {name} takes {', '.join(names) or 'nothing'}")
     values = dict(zip(names, given))
-    bounds = {"mm": mms, "child": mms, "ppm": 1_000_001, "pages": 1 << 32}
+    if "which" in values:
+        if values["which"] not in INJECTIONS:
+            raise ValueError(f"step {step!r}: no failure {values['which']!r}; there are: {', '.join(INJECTIONS)}")
+        values["which"] = INJECTIONS.index(values["which"])
+    bounds = {"mm": mms, "child": mms, "ppm": 1_000_001, "which": len(INJECTIONS), "pages": 1 << 32,
+              "memcg": memcgs + 1}
     if "page" in values:
         values.setdefault("end", values["page"] + 1)
         bounds.update(page=pages, end=pages + 1)
     for key, value in values.items():
-        if not 0 <= value < bounds[key]:
-            raise ValueError(f"step {step!r}: {key} is {value}; it must lie between 0 and {bounds[key] - 1}")
+        least = 1 if key == "memcg" and name != "reclaim" else 0
+        if not least <= value < bounds[key]:
+            raise ValueError(f"step {step!r}: {key} is {value}; it must lie between {least} and {bounds[key] - 1}")
     first = values.get("page", values.get("child", values.get("pages", values.get("ppm", 0))))
-    return number, values.get("mm", 0), first, values.get("end", 0)
+    return (number, values.get("mm", values.get("which", 0)), first, values.get("end", 0), values.get("memcg", MEMCG))
 
 
 cdef class Script:
-    """`steps` of one CPU, for mms of `pages` pages. Its results lie in shared memory: another process may play it."""
+    """`steps` of one CPU, for mms of `pages` pages in `memcgs` memcgs. Its results lie in shared memory: another process may play it."""
 
-    def __init__(self, steps, int pages, int mms) -> None:
-        rows = [parsed(step, pages, mms) for step in steps]
+    def __init__(self, steps, int pages, int mms, int memcgs) -> None:
+        rows = [parsed(step, pages, mms, memcgs) for step in steps]
         self.buf = mmap.mmap(-1, max(1, len(rows) * sizeof(script_step)))
         PyObject_GetBuffer(self.buf, &self.view, PyBUF_WRITABLE)
         self.steps = <script_step *>self.view.buf
         self.length = len(rows)
-        for i, (number, mm, first, end) in enumerate(rows):
+        for i, (number, mm, first, end, memcg) in enumerate(rows):
             self.steps[i].operation = number
             self.steps[i].mm = mm
             self.steps[i].first = first
             self.steps[i].end = end
+            self.steps[i].memcg = memcg
 
     def __dealloc__(self):
         if self.view.buf != NULL:
@@ -122,29 +142,43 @@ cdef class Script:
             result = madvise_pageout(cpu, p, s.mm, s.first, s.end)
         elif s.operation == SCRIPT_DONTNEED:
             madvise_dontneed(cpu, p, s.mm, s.first, s.end)
+        elif s.operation == SCRIPT_ATTACH:
+            result = cgroup_attach_mm(cpu, s.mm, s.memcg)
         else:
             count(cpu, EV_OPERATIONS)
             result = fork_mm(cpu, p, s.mm, s.first)
         mmput(cpu, p, s.mm)
         return result
 
+    cdef int64_t on_memcg(self, Cpu cpu, script_step *s) noexcept nogil:
+        """A file of a memcg, or its folder."""
+        if s.operation == SCRIPT_MEMCG_OFFLINE:
+            return mem_cgroup_css_offline(cpu, s.memcg)
+        if s.operation == SCRIPT_MEMCG_ONLINE:
+            return mem_cgroup_css_online(cpu, s.memcg)
+        if s.operation == SCRIPT_MEMORY_MAX:
+            store_i64(&counter_of(cpu, s.memcg, COUNTER_MEMORY).max, s.first)
+        else:
+            store_i64(&counter_of(cpu, s.memcg, COUNTER_SWAP).max, s.first)
+            store_i64(&counter_of(cpu, s.memcg, COUNTER_MEMSW).max, s.first)
+        return 0
+
     cdef int64_t one(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil:
         if s.operation == SCRIPT_RECLAIM:
-            return memory_reclaim(cpu, p, MEMCG, s.first)
+            return memory_reclaim(cpu, p, s.memcg, s.first)
         if s.operation == SCRIPT_MM_INIT:
-            return mm_init(cpu, s.mm, MEMCG)
+            return mm_init(cpu, s.mm, home_memcg(cpu, s.mm))
         if s.operation == SCRIPT_EXIT:
             return exit_mm(cpu, p, s.mm)
         if s.operation == SCRIPT_SWAPOFF:
             return swapoff(cpu, p, 0)
         if s.operation == SCRIPT_SWAPON:
             return swapon(cpu, 0)
-        if s.operation == SCRIPT_FAIL_CHARGES:
-            store32(&cpu.m.control.charge_failure_ppm, s.first)
+        if s.operation == SCRIPT_INJECT:
+            store32(&cpu.m.control.inject_ppm[s.mm], s.first)
             return 0
-        if s.operation == SCRIPT_MEMORY_MAX:
-            cpu.m.memcgs[MEMCG].memory_limit = s.first
-            return 0
+        if SCRIPT_MEMORY_MAX <= s.operation <= SCRIPT_MEMCG_ONLINE:
+            return self.on_memcg(cpu, s)
         return self.on_mm(cpu, p, s)
 
     cdef void play(self, Cpu cpu, Protocol p) noexcept nogil:

@@ -11,8 +11,8 @@ from libc.string cimport memset
 from workers.cpu cimport Cpu
 from workers.operations.fault cimport access_page
 from workers.operations.fork_exit cimport mm_init
-from workers.protocols.base cimport Protocol
-from workers.workloads.workload cimport MEMCG, Workload
+from workers.mm.protocol cimport Protocol
+from workers.workloads.workload cimport Workload, home_memcg
 
 from workers.workloads.trace_file import read_trace, resolve
 
@@ -35,7 +35,7 @@ cdef class Trace(Workload):
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
         cdef uint32_t mm
         for mm in range(self.mms):
-            mm_init(cpu, mm, MEMCG)
+            mm_init(cpu, mm, home_memcg(cpu, mm))
 
     cdef void reset(self, Cpu cpu) noexcept nogil:
         Workload.reset(self, cpu)

@@ -1,7 +1,7 @@
 """A workload: what CPU number n does next."""
 from libc.stdint cimport uint32_t
 from workers.cpu cimport Cpu
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 cdef class Workload:
     cdef uint32_t cpus  # working ones
@@ -18,4 +18,8 @@ cdef class Workload:
     cdef bint stores(self, Cpu cpu) noexcept nogil
 
 cdef enum:
-    MEMCG = 1  # of all mms of a run
+    MEMCG = 1  # of a run: the one with the limits, all others are below it
+
+cdef inline uint32_t home_memcg(Cpu cpu, uint32_t mm) noexcept nogil:
+    """Where an mm begins: in the children in turn, in the limited memcg itself when it has none."""
+    return 2 + mm % <uint32_t>(cpu.m.geo.memcgs - 1) if cpu.m.geo.memcgs > 1 else MEMCG

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t
 
 from workers.cpu cimport Cpu, random_u64
-from workers.protocols.base cimport Protocol
+from workers.mm.protocol cimport Protocol
 
 
 cdef class Workload:

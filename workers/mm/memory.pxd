@@ -1,0 +1,7 @@
+"""What a swap-in does to memory in every version (kernel: mm/memory.c, do_swap_page)."""
+from libc.stdint cimport uint32_t
+from workers.cpu cimport Cpu
+from workers.mm.protocol cimport vm_fault
+
+cdef uint32_t alloc_swap_folio(Cpu cpu) noexcept nogil
+cdef void set_present(Cpu cpu, vm_fault *vmf) noexcept nogil

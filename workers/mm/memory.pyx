@@ -1,0 +1,32 @@
+"""A folio to read into, and the PTE that maps it in the end."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.atomic cimport load_i32, store64
+from shm.folio cimport PG_SWAPBACKED, folio_t
+from shm.mm cimport PTE_DIRTY, PTE_SWP_EXCLUSIVE, mk_pte
+from workers.cpu cimport Cpu
+from workers.mm.filemap cimport folio_lock_new
+from workers.mm.page_alloc cimport alloc_folio, folio_get, folio_of, folio_set
+from workers.mm.protocol cimport vm_fault
+from workers.mm.rmap cimport folio_add_anon_rmap, pte_of
+
+
+cdef uint32_t alloc_swap_folio(Cpu cpu) noexcept nogil:
+    """A folio to read into: locked, swap-backed, nobody's yet; PFN_NONE. Context: no spinlock held; may sleep."""
+    cdef uint32_t pfn = alloc_folio(cpu)
+    if pfn:
+        folio_lock_new(cpu, pfn)
+        folio_set(folio_of(cpu, pfn), PG_SWAPBACKED)
+    return pfn
+
+
+cdef void set_present(Cpu cpu, vm_fault *vmf) noexcept nogil:
+    """Write the present PTE: writable when nobody else can have the page. Context: folio locked, page-table lock held."""
+    cdef folio_t *folio = folio_of(cpu, vmf.folio)
+    cdef bint exclusive = (vmf.orig_pte & PTE_SWP_EXCLUSIVE) != 0 or load_i32(&folio.refcount) == 1
+    cdef uint64_t pte = mk_pte(vmf.folio, exclusive)
+    if exclusive and vmf.write:
+        pte |= PTE_DIRTY
+    folio_get(cpu, vmf.folio)
+    folio_add_anon_rmap(cpu, vmf.folio, exclusive)
+    store64(pte_of(cpu, vmf.mm, vmf.page), pte)

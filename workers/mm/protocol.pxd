@@ -1,0 +1,68 @@
+"""The second seam: what each version of the kernel does in its own way, step by step.
+
+`Cpu` (workers/cpu.pxd) is the machine below mm; `Protocol` is the version of the kernel beside it. The classes that
+implement it are in workers/protocols, one file each, with their methods in the order that stands here.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+from shm.cluster cimport swap_cluster_info
+from shm.swp_entry cimport swp_entry_t
+from workers.cpu cimport Cpu
+
+cdef enum:  # who inserts a folio in the swap cache
+    ADD_SWAPIN = 0  # a swap-in: the slot must have a reference
+    ADD_ALLOC = 1  # the allocator, which has just taken the slot
+
+cdef enum:  # what a swap-in came to
+    SWAPIN_FOLIO = 0  # vm_fault.folio is to be locked and mapped
+    SWAPIN_READAHEAD = 1  # not this way: through the readahead of the device
+    SWAPIN_REFAULT = 2  # lost a race: the fault is to be taken again
+    SWAPIN_OOM = 3  # no folio, or the charge failed
+
+cdef enum:  # why __try_to_reclaim_swap is called
+    TTRS_ANYWAY = 1
+    TTRS_UNMAPPED = 2
+    TTRS_FULL = 4
+
+cdef struct vm_fault:
+    uint32_t mm
+    uint32_t page
+    uint32_t memcg  # of the mm
+    bint write
+    uint64_t orig_pte
+    swp_entry_t entry
+    uint32_t folio
+    bint fresh  # this fault started the read
+    bint bypass  # up to 6.19: the folio is private to this fault, and not in the swap cache
+    bint claimed  # up to 6.19: the bypass holds SWAP_HAS_CACHE, which fault_done clears
+
+cdef class Protocol:
+    cdef readonly str name
+    cdef readonly bint i_pages  # words of the swap cache are guarded by i_pages locks, not by cluster locks
+    cdef readonly int slot_format  # shm/swap_map.pxd
+
+    # one slot, its cluster locked
+    cdef int swap_dup_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
+    cdef void swap_put_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
+    cdef void swap_put_cache_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
+    cdef int swap_count_alloc(self, Cpu cpu, swp_entry_t entry) noexcept nogil
+    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil
+
+    # the swap cache
+    cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil
+    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil
+
+    # a fault
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil
+    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil
+    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil
+    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
+
+    # reclaim
+    cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
+
+    # who lets go
+    cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef int try_to_reclaim_swap(self, Cpu cpu, swp_entry_t entry, int flags) noexcept nogil
+    cdef void free_swap_and_cache(self, Cpu cpu, swp_entry_t entry) noexcept nogil

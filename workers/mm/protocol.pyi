@@ -1,0 +1,4 @@
+class Protocol:
+    name: str
+    i_pages: bool
+    slot_format: int

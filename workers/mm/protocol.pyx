@@ -1,0 +1,104 @@
+"""The steps of protocol.pxd with what each must do. Abstract: a protocol fills them in, most through protocols/base.
+
+Errors are those of workers/mm/errno.pxd, with the one meaning that stands there.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.cluster cimport swap_cluster_info
+from shm.swp_entry cimport swp_entry_t
+from workers.cpu cimport Cpu
+from workers.mm.errno cimport ENOMEM
+
+
+cdef class Protocol:
+    cdef int swap_dup_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
+        """One more reference. 0, -ENOENT (free or bad), -ENOMEM (swap_count_alloc would help). Context: cluster lock held."""
+        return ENOMEM
+
+    cdef void swap_put_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
+        """One reference less; a slot that nothing pins any more is freed. Context: cluster lock held."""
+
+    cdef void swap_put_cache_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
+        """The swap cache pins the slot no more; without references it is freed. Context: cluster lock held."""
+
+    cdef int swap_count_alloc(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Memory for a count that has outgrown its first digit. 0 (also when the count has shrunk) or -ENOMEM.
+
+        Context: a reference pins the slot; takes the cluster lock.
+        """
+        return ENOMEM
+
+    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
+        """Make the free slot the folio's. False when the device is being swapped off.
+
+        Context: folio locked; cluster lock held.
+        """
+        return False
+
+    cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
+        """Put a locked folio in the swap cache. 0, -EEXIST, -ENOENT. `shadow` gets what the word held.
+
+        Context: folio locked; takes the lock that guards the word.
+        """
+        return 0
+
+    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Take a folio out; its slot is freed when nobody refers to it. Context: folio locked, not under writeback."""
+
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+        """The cache folio of a slot: found, or new (`fresh`: locked, to be read). PFN_NONE: gone, or no memory.
+
+        Context: the device is pinned; no spinlock held; may sleep.
+        """
+        return 0
+
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Bring in the slot of a fault that missed the cache. SWAPIN_*. Context: device pinned, mmap_lock; may sleep."""
+        return SWAPIN_READAHEAD
+
+    cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil:
+        """Whether a fault drops the cache of what it mapped. `extra_refs`: the fault's own references.
+
+        Context: folio locked, page-table lock held.
+        """
+        return False
+
+    cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Exchange the swap PTE for the folio. Context: folio locked, page-table lock held; takes cluster lock."""
+
+    cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """The end of a swap fault, on every exit. Context: no lock held."""
+
+    cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """A slot for a folio, and the folio in the cache (kernel: folio_alloc_swap). 0 or -ENOMEM.
+
+        Context: folio locked, uptodate, not in the cache; takes cluster locks; slots in the way are reclaimed.
+        """
+        return ENOMEM
+
+    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Reclaim's last step: out of the cache, references frozen at 0. False: somebody uses it.
+
+        Context: folio locked, unmapped, isolated; takes the lock that guards the word.
+        """
+        return False
+
+    cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Free a folio's slot if nobody refers to it any more; the folio is dirty then, the only copy.
+
+        Context: folio locked; takes cluster lock.
+        """
+        return False
+
+    cdef int try_to_reclaim_swap(self, Cpu cpu, swp_entry_t entry, int flags) noexcept nogil:
+        """Drop the cache of a slot that only the cache pins. 1 reclaimed, -1 not, 0 nothing there. `flags`: TTRS_*.
+
+        Context: the device is pinned; page-table lock may be held: folio lock by trylock only.
+        """
+        return 0
+
+    cdef void free_swap_and_cache(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """A PTE that is being zapped gives its reference back; a slot left to its cache is reclaimed if that is easy.
+
+        Context: page-table lock of the PTE held; takes cluster lock; folio lock by trylock.
+        """
