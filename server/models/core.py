@@ -1,4 +1,4 @@
-"""The tables of the results database. docs/database.md explains them, and the views that the migration makes.
+"""Runs, studies and comparisons, and what attempts bring.
 
 A run is one row of `runs`; each start of it one row of `attempts`; what an attempt brought hangs on its token.
 Times are RFC 3339 texts in UTC; JSON columns hold what is read whole.
@@ -7,33 +7,20 @@ Times are RFC 3339 texts in UTC; JSON columns hold what is read whole.
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
+from server.models.base import document, metadata
 from server.states import STATES
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-document = JSON(none_as_null=True)  # a missing document is NULL, not the text null
 
 studies = Table(
     "studies",
