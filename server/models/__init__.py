@@ -1,4 +1,4 @@
-"""The tables of the results database, an area a file. docs/database.md explains them, and the views of the migrations."""
+"""The tables of the results database, an area a file. docs/database.md explains them and the views."""
 
 from __future__ import annotations
 
