@@ -1,8 +1,8 @@
-"""What all tables share: the naming of constraints, and the type of a document."""
+"""What all tables share: the naming of constraints, and the types of a number of a row and of a document."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, MetaData
+from sqlalchemy import JSON, BigInteger, Integer, MetaData
 
 metadata = MetaData(
     naming_convention={
@@ -15,3 +15,6 @@ metadata = MetaData(
 )
 
 document = JSON(none_as_null=True)  # a missing document is NULL, not the text null
+
+# The number of a row: 64 bits on both; SQLite counts up only a column that is declared as INTEGER.
+row_id = BigInteger().with_variant(Integer(), "sqlite")

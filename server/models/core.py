@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -19,13 +20,13 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from server.models.base import document, metadata
+from server.models.base import document, metadata, row_id
 from server.states import STATES
 
 studies = Table(
     "studies",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", row_id, primary_key=True),
     Column("name", Text, nullable=False),
     Column("arms", document, nullable=False),
     Column("repeats", Integer, nullable=False),
@@ -36,7 +37,7 @@ studies = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", row_id, primary_key=True),
     Column("state", String(16), nullable=False),
     Column("reason_code", String(64)),
     Column("reason", Text),
@@ -47,10 +48,11 @@ runs = Table(
     Column("seed", BigInteger, nullable=False),
     Column("config_hash", String(64), nullable=False),
     Column("spec", document, nullable=False),
-    Column("study_id", Integer, ForeignKey("studies.id")),
+    Column("study_id", row_id, ForeignKey("studies.id")),
     Column("arm", String(64)),
     Column("block", Integer),
     Column("position", Integer),
+    Column("retry_of", row_id),  # the run whose spec this one repeats; that row may be pruned
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("attempt", String(32)),
     Column("lease_until", String(27)),
@@ -58,10 +60,29 @@ runs = Table(
     Column("claimed_at", String(27)),
     Column("running_at", String(27)),
     Column("finished_at", String(27)),
+    # Copied from the outcome, so that lists filter and sort by an index: host of the environment, and figures.
+    Column("host", Text),
+    Column("throughput_ops_s", Float),
+    Column("p50_ns", Float),
+    Column("p99_ns", Float),
+    Column("p999_ns", Float),
     CheckConstraint("state IN ({})".format(", ".join(f"'{state}'" for state in STATES)), name="state"),
     Index("ix_runs_state", "state", "id"),
     Index("ix_runs_study", "study_id", "arm", "block"),
+    Index("ix_runs_block", "study_id", "block"),
     Index("ix_runs_protocol", "protocol", "scenario", "id"),
+    Index("ix_runs_protocol_id", "protocol", "id"),
+    Index("ix_runs_scenario_id", "scenario", "id"),
+    Index("ix_runs_study_id", "study_id", "id"),
+    Index("ix_runs_study_state", "study_id", "state"),
+    Index("ix_runs_host_id", "host", "id"),
+    Index("ix_runs_finished_at", "finished_at", "id"),
+    Index("ix_runs_attempt", "attempt"),
+    Index("ix_runs_throughput_ops_s", "throughput_ops_s", "id"),
+    Index("ix_runs_p50_ns", "p50_ns", "id"),
+    Index("ix_runs_p99_ns", "p99_ns", "id"),
+    Index("ix_runs_p999_ns", "p999_ns", "id"),
+    Index("ix_runs_retry_of", "retry_of"),
     sqlite_autoincrement=True,
 )
 
@@ -69,13 +90,14 @@ attempts = Table(
     "attempts",
     metadata,
     Column("token", String(32), primary_key=True),
-    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("run_id", row_id, ForeignKey("runs.id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("config", document, nullable=False),
     Column("config_hash", String(64), nullable=False),
     Column("seed", BigInteger, nullable=False),
     Column("owner_pid", Integer, nullable=False),
     Column("owner_start_time", BigInteger, nullable=False),
+    Column("journal", Text),  # file that holds what the supervisor says, on the host of the placement
     Column("supervisor_pid", Integer),
     Column("supervisor_start_time", BigInteger),
     Column("segment", Text),
@@ -115,7 +137,7 @@ histograms = Table(
 violations = Table(
     "violations",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", row_id, primary_key=True),
     Column("attempt", String(32), ForeignKey("attempts.token"), nullable=False, index=True),
     Column("law", String(64), nullable=False),
     Column("sentence", Text, nullable=False),
@@ -137,9 +159,9 @@ waits = Table(
 comparisons = Table(
     "comparisons",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", row_id, primary_key=True),
     Column("created_at", String(27), nullable=False),
-    Column("study_id", Integer, ForeignKey("studies.id")),
+    Column("study_id", row_id, ForeignKey("studies.id"), index=True),
     Column("baseline", String(64)),
     Column("candidate", String(64)),
     Column("baseline_runs", document, nullable=False),
@@ -153,6 +175,6 @@ idempotency_keys = Table(
     Column("key", String(255), primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("body_hash", String(64), nullable=False),
-    Column("resource_id", Integer, nullable=False),
+    Column("resource_id", row_id, nullable=False),
     Column("created_at", String(27), nullable=False),
 )
