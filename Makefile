@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | bench | serve | tsan | torture | clean
+# make setup | demo | test | lint | bench | serve | tsan | torture | chaos | scale | fuzz | hostile | screenshots | clean
 # Each makes .venv and builds the core when needed. PYTHON=python3.12 chooses another interpreter.
 
 PYTHON ?= python3
@@ -16,10 +16,13 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SERVE_ARGS ?=
 TORTURE_ARGS ?=
+SCALE_ARGS ?=
+CHAOS_ARGS ?=
+FUZZ_EXAMPLES ?= 10000
 # The second build of `make tsan`: one atomic of the swap table made plain, which must be reported.
 TSAN_DEFINES ?= SWAPRACE_PLAIN_TABLE=1
 
-.PHONY: help setup build demo test lint bench serve tsan torture clean requirements
+.PHONY: help setup build demo test lint bench serve tsan torture chaos scale fuzz hostile screenshots clean requirements
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -76,6 +79,23 @@ tsan: build
 
 torture: build
 	$(BIN)/python -m pytest -m torture $(TORTURE_ARGS)
+
+chaos: build
+	$(BIN)/python -m pytest -m chaos tests/chaos -s $(CHAOS_ARGS)
+
+scale: build
+	$(BIN)/python -m pytest -m scale tests/placer -s $(SCALE_ARGS)
+
+fuzz: build
+	SWAPRACE_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/api/test_schema.py --timeout 14400 -s
+
+hostile: build
+	$(BIN)/python -m pytest tests/hostile
+
+# docs/pages.md and its pictures: measures for about a minute, then looks at every page in Chromium.
+screenshots: build
+	@[ -x /usr/bin/chromium ] || { echo "error: chromium is missing" >&2; echo "  install it: apt-get install chromium" >&2; exit 1; }
+	$(BIN)/python -m tests.pages.screenshots
 
 clean:
 	rm -rf build $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,5 @@
-"""Load: Locust users of the REST API (docs/cli.md, `swaprace load`). Nothing of the service imports this.
+"""Load: Locust users of the REST API, and Locust users that are CPUs of a live run (docs/load.md).
 
-Importing Locust patches the standard library for gevent, so only `locustfile` does, and only Locust loads it.
+Nothing of the service imports this. Importing Locust patches the standard library for gevent, so only Locust loads
+`locustfile`, and only `locustfile` the rest; `rounding` and `shapes` are plain.
 """

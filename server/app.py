@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from apiflask import APIFlask
 
-from server import errors, guard, openapi
-from server.api import blueprints
+from server import errors, guard, openapi, pages
+from server.api import blueprints, etags
 from server.api.common import EXTENSION, Service
 from server.config import Settings
+from server.events import Streams
+from server.metrics import Metrics
+from server.readiness import Readiness
 from server.store import open_store
 from server.version import version
 
@@ -26,10 +29,19 @@ def make_app(settings: Settings) -> APIFlask:
         AUTO_SERVERS=False,
         AUTO_OPERATION_ID=True,
     )
-    app.extensions[EXTENSION] = Service(store=open_store(settings.database_url), settings=settings)
+    store = open_store(settings.database_url)
+    app.extensions[EXTENSION] = Service(
+        store=store,
+        settings=settings,
+        metrics=Metrics(store),
+        streams=Streams(settings.threads),
+        readiness=Readiness(store, settings),
+    )
     errors.register(app)
     guard.register(app)
+    etags.register(app)  # after the guard, whose marks are put on last
     openapi.register(app)
     for blueprint in blueprints():
         app.register_blueprint(blueprint)
+    pages.register(app)
     return app

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
 from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -16,6 +18,13 @@ from server.store import ConflictError, IdempotencyError, NotFoundError, QueueFu
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+AWAY_CODES = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
 STORE_ERRORS: dict[type[StoreError], tuple[int, str]] = {
     NotFoundError: (404, "not_found"),
     ConflictError: (409, "conflict"),
@@ -77,9 +86,19 @@ def answer(status: int, code: str, detail: str, faults: list[Fault] | None = Non
     return response
 
 
-def pointer_of(location: tuple[int | str, ...]) -> str:
-    """A pydantic location as JSON pointer in a URI fragment (RFC 6901 sections 3 and 6)."""
-    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+def pointer_of(location: tuple[int | str, ...], body: Any = None) -> str:
+    """A pydantic location as JSON pointer in a URI fragment (RFC 6901 sections 3 and 6).
+
+    pydantic names the alternative of a union on the way to a field; what `body` has nothing of on the way is left out.
+    """
+    parts: list[int | str] = []
+    for at, part in enumerate(location):
+        if isinstance(body, dict) and part not in body and at < len(location) - 1:
+            continue
+        parts.append(part)
+        inside = isinstance(body, dict) or (isinstance(body, list) and isinstance(part, int) and part < len(body))
+        body = (body.get(part) if isinstance(body, dict) else body[part]) if inside else None
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def faults_of_validation(error: ValidationError, *, in_query: bool) -> list[Fault]:
@@ -90,8 +109,15 @@ def faults_of_validation(error: ValidationError, *, in_query: bool) -> list[Faul
         if in_query:
             faults.append(Fault(detail=item["msg"], parameter=str(where[0]) if where else None))
         else:
-            faults.append(Fault(detail=item["msg"], pointer=pointer_of(where)))
+            faults.append(Fault(detail=item["msg"], pointer=pointer_of(where, request.get_json(silent=True))))
     return faults
+
+
+def is_away(error: DBAPIError) -> bool:
+    """True where the database, and not the statement, is at fault: gone, locked for too long, out of space."""
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in AWAY_CODES  # the low byte is the primary code
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def _http_error(error: HTTPError) -> Response:
@@ -121,7 +147,8 @@ def register(app: APIFlask) -> None:
 
     @app.errorhandler(ProblemError)
     def on_problem(error: ProblemError) -> Response:
-        return answer(error.status, error.code, str(error), error.faults)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status in (429, 503) else {}
+        return answer(error.status, error.code, str(error), error.faults, headers)
 
     @app.errorhandler(StoreError)
     def on_store_error(error: StoreError) -> Response:
@@ -130,6 +157,19 @@ def register(app: APIFlask) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 429 else {}
         sentence = str(error)[:1].upper() + str(error)[1:] + "."
         return answer(status, code, sentence, faults, headers)
+
+    @app.errorhandler(DBAPIError)
+    def on_database_error(error: DBAPIError) -> Response:
+        if not is_away(error):
+            return on_anything(error)
+        log.error("%s %s: the database is away: %s", request.method, request.path, error.orig)
+        sentence = "The database cannot be reached now; nothing is known to have changed."
+        return answer(503, "database_away", sentence, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+    @app.errorhandler(DataError)
+    def on_data_error(_error: DataError) -> Response:
+        """PostgreSQL takes no NUL character in a text, and no number beyond 64 bits."""
+        return answer(422, "invalid", "The request holds a NUL character or a number that cannot be stored.")
 
     @app.errorhandler(Exception)
     def on_anything(error: Exception) -> Response:

@@ -49,6 +49,22 @@ def _why_invalid(result: Result) -> str | None:
     return run.state if run.state_reason is None else f"{run.state}: {run.state_reason.sentence}"
 
 
+def sides_of(store: Store, asked: ComparisonCreate) -> tuple[list[int], list[int]]:
+    """Numbers of the runs of both sides. Raises NotFoundError, ConflictError for a run that is on both."""
+
+    def arm(name: str | None) -> list[int]:
+        return [run.id for run in store.study_runs(asked.study or 0, name)]
+
+    candidate = asked.candidate_runs or arm(asked.candidate)
+    if asked.against is None:
+        return asked.baseline_runs or arm(asked.baseline), candidate
+    baseline = store.get_baseline(asked.against).runs
+    both = sorted(set(baseline) & set(candidate))
+    if both:
+        raise ConflictError(f"a run counts once, on one side; part of the baseline are: {', '.join(map(str, both))}")
+    return baseline, candidate
+
+
 def make_comparison(store: Store, asked: ComparisonCreate, *, idempotency_key: str | None = None) -> StoredComparison:
     """Compare and keep the result. Raises NotFoundError, ConflictError, IdempotencyError."""
     from server.compare import compare_runs
@@ -56,11 +72,7 @@ def make_comparison(store: Store, asked: ComparisonCreate, *, idempotency_key: s
     known = store.find_comparison(asked, idempotency_key)
     if known is not None:
         return known
-    if asked.study is not None:
-        baseline = [run.id for run in store.study_runs(asked.study, asked.baseline)]
-        candidate = [run.id for run in store.study_runs(asked.study, asked.candidate)]
-    else:
-        baseline, candidate = asked.baseline_runs or [], asked.candidate_runs or []
+    baseline, candidate = sides_of(store, asked)
     result = compare_runs(figures_of(store, baseline), figures_of(store, candidate))
     return store.add_comparison(
         asked, baseline, candidate, result.model_dump(mode="json"), idempotency_key=idempotency_key

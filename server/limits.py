@@ -6,9 +6,21 @@ import re
 from collections.abc import Iterator
 
 from server.config import Settings
-from server.errors import Fault
+from server.errors import Fault, ProblemError
 from workers.catalogue import PROTOCOLS
 from workers.spec import RunSpec
+
+# What a thing takes in a segment, at most; the test compares with the sizes that the compiled core plans.
+CPU_BYTES = 512 << 10  # its block, its histograms, its trace ring
+FIXED_BYTES = 1 << 20
+FOLIOS_PER_CPU = 64
+FOLIO_BYTES = 128  # beside the payload
+SLOT_BYTES = 20
+CLUSTER_BYTES = 256
+BLOCK_BYTES = 8  # beside the payload
+PTE_BYTES = 24
+DEFAULT_PAGES = 4096  # of one mm, where the spec does not say: the largest of any scenario
+DEFAULT_CLUSTER_SLOTS = 512
 
 TRACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # a name, never a path: a client reads no files of the host
 
@@ -22,5 +34,38 @@ def faults_of(spec: RunSpec, settings: Settings, pointer: str = "#") -> Iterator
         yield Fault(pointer=f"{pointer}/cpus", detail=f"this server runs up to {settings.max_cpus} CPUs")
     if spec.seconds > settings.max_seconds:
         yield Fault(pointer=f"{pointer}/seconds", detail=f"this server runs up to {settings.max_seconds:g} s")
+    needed = segment_bound_bytes(spec)
+    if needed > settings.max_segment_bytes:
+        most = f"a segment of {settings.max_segment_bytes >> 20} MiB at most"
+        detail = f"this server makes {most}; this needs up to {needed >> 20} MiB: ask for fewer pages, slots or folios"
+        yield Fault(pointer=pointer, detail=detail)
     if spec.trace is not None and not TRACE_NAME.fullmatch(spec.trace):
         yield Fault(pointer=f"{pointer}/trace", detail="give the name of a trace of the catalogue; paths are refused")
+
+
+def segment_bound_bytes(spec: RunSpec) -> int:
+    """Bytes that the segment of a run takes at most, as far as the spec alone can tell."""
+    cpus = spec.cpus + 1  # a disk has a CPU of its own
+    one_mm = spec.scenario == "thread_fault" and spec.driver == "scenario"
+    mms = 1 if one_mm else spec.mms or cpus + 2
+    pages = spec.pages or DEFAULT_PAGES
+    folios = spec.folios or (spec.memcg.limit_pages or pages * mms) + cpus * (FOLIOS_PER_CPU + 2)
+    cluster_slots = spec.cluster_slots or DEFAULT_CLUSTER_SLOTS
+    slots = (spec.slots or max(2 * pages * mms, 4 * cluster_slots * cpus)) + cluster_slots
+    blocks = min(slots, pages * mms + folios)
+    return (
+        FIXED_BYTES
+        + cpus * CPU_BYTES
+        + folios * (FOLIO_BYTES + spec.payload_bytes)
+        + slots * SLOT_BYTES
+        + (slots // cluster_slots + 1) * CLUSTER_BYTES
+        + blocks * (BLOCK_BYTES + spec.payload_bytes)
+        + mms * pages * PTE_BYTES
+    )
+
+
+def refuse_unserved(spec: RunSpec, settings: Settings) -> None:
+    """Raise ProblemError for a spec that this server does not run."""
+    faults = list(faults_of(spec, settings))
+    if faults:
+        raise ProblemError(422, "invalid", "The spec asks for what this server does not run; see errors.", faults)

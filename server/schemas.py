@@ -6,6 +6,7 @@ Everything refuses unknown keys. Times are UTC in RFC 3339 with microseconds; un
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -15,7 +16,7 @@ from workers.outcome import Histogram, Violation, Wait
 from workers.spec import RunSpec
 
 MAX_ID = (1 << 63) - 1  # SQLite's INTEGER is signed and of 64 bits
-MAX_ARMS = 16  # an arm more than that is a parameter sweep
+MAX_ARMS = 256  # of all cells of a matrix together
 MAX_REPEATS = 1_000
 MAX_COMPARED_RUNS = 1_000  # per side
 
@@ -51,7 +52,9 @@ class Run(Model):
     arm: str | None = None
     block: int | None = None
     position: int | None = Field(None, description="place in the order of the block, from 0")
+    retry_of: int | None = Field(None, description="the run whose spec and seed this one repeats")
     attempts: int = Field(description="how often the run has been started")
+    host: str | None = Field(None, description="where its outcome was measured")
     created_at: str
     claimed_at: str | None = None
     running_at: str | None = None
@@ -73,10 +76,24 @@ class Arm(Model):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")
     spec: RunSpec
+    cell: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$", description="arms of one cell are compared with each other"
+    )
+
+
+def check_arms(arms: Sequence[Arm]) -> None:
+    """Raise ValueError for arms that share a name or bring a seed of their own."""
+    times = Counter(arm.name for arm in arms)
+    twice = sorted(name for name, number in times.items() if number > 1)
+    if twice:
+        raise ValueError(f"arms need different names; given more than once: {', '.join(twice)}")
+    for arm in arms:
+        if "seed" in arm.spec.model_fields_set:
+            raise ValueError(f"arm {arm.name} sets a seed; the seeds of a study come from its 'seed', one a repeat")
 
 
 class StudyCreate(Model):
-    """Arms times repeats. Block i runs every arm once, in an order that alternates, with seed `seed + i`."""
+    """Arms times repeats: every arm runs once with each of the seeds from `seed` on, in an order that alternates."""
 
     name: str = Field("", max_length=200)
     arms: list[Arm] = Field(min_length=1, max_length=MAX_ARMS)
@@ -85,13 +102,7 @@ class StudyCreate(Model):
 
     @model_validator(mode="after")
     def _arms_are_told_apart(self) -> StudyCreate:
-        names = [arm.name for arm in self.arms]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"arms need different names; given more than once: {', '.join(twice)}")
-        for arm in self.arms:
-            if "seed" in arm.spec.model_fields_set:
-                raise ValueError(f"arm {arm.name} sets a seed; the seeds of a study come from its 'seed', one a block")
+        check_arms(self.arms)
         return self
 
 
@@ -145,8 +156,9 @@ class Result(Model):
 
 
 class ComparisonCreate(Model):
-    """Two arms of a study, or two lists of runs."""
+    """Two arms of a study, or two lists of runs; or a baseline by its name against an arm or a list."""
 
+    against: str | None = Field(None, max_length=64, description="name of a baseline, in place of the baseline's side")
     study: Id | None = None
     baseline: str | None = Field(None, max_length=64)
     candidate: str | None = Field(None, max_length=64)
@@ -157,13 +169,19 @@ class ComparisonCreate(Model):
     def _one_of_the_two_shapes(self) -> ComparisonCreate:
         by_study = (self.study, self.baseline, self.candidate)
         by_runs = (self.baseline_runs, self.candidate_runs)
+        if self.against is not None:
+            by_arm = self.study is not None and self.candidate is not None and self.candidate_runs is None
+            by_list = (self.study, self.candidate) == (None, None) and self.candidate_runs is not None
+            if self.baseline is None and self.baseline_runs is None and (by_arm or by_list):
+                return self._with_every_run_once()
+            raise ValueError("beside 'against' give either 'study' and 'candidate', or 'candidate_runs'")
         if all(part is not None for part in by_study) and by_runs == (None, None):
             return self
         if by_study == (None, None, None) and None not in by_runs:
             return self._with_every_run_once()
         raise ValueError(
             "give either 'study', 'baseline' and 'candidate' (names of two arms), "
-            "or 'baseline_runs' and 'candidate_runs' (lists of run ids)"
+            "or 'baseline_runs' and 'candidate_runs' (lists of run ids), or 'against' and one side"
         )
 
     def _with_every_run_once(self) -> ComparisonCreate:
@@ -185,6 +203,56 @@ class StoredComparison(Model):
     baseline_runs: list[int]
     candidate_runs: list[int]
     result: dict[str, JsonValue]
+
+
+class BaselineCreate(Model):
+    """Runs to keep under a name: by number, or an arm of a study."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")
+    note: str = Field("", max_length=2_000)
+    runs: list[Id] | None = Field(None, min_length=1, max_length=MAX_COMPARED_RUNS)
+    study: Id | None = None
+    arm: str | None = Field(None, max_length=64)
+
+    @model_validator(mode="after")
+    def _one_of_the_two_shapes(self) -> BaselineCreate:
+        by_arm = self.study is not None and self.arm is not None
+        if (self.runs is not None) == by_arm or (self.runs is not None and (self.study, self.arm) != (None, None)):
+            raise ValueError("give either 'runs' (a list of run ids), or 'study' and 'arm'")
+        if self.runs is not None and len(set(self.runs)) != len(self.runs):
+            raise ValueError("a run counts once in 'runs'")
+        return self
+
+
+class Baseline(Model):
+    """A named set of runs."""
+
+    id: int
+    name: str
+    note: str
+    created_at: str
+    runs: list[int]
+    protocols: list[str]
+
+
+class Calibration(Model):
+    """What an A/A comparison found: the noise below which no change can be told on that host."""
+
+    id: int
+    study_id: int
+    created_at: str
+    result: dict[str, JsonValue]
+
+
+class Host(Model):
+    """A machine, as its newest run saw it, with its newest calibrations."""
+
+    name: str
+    first_seen: str
+    last_seen: str
+    runs: int
+    environment: dict[str, Any]
+    calibrations: list[Calibration]
 
 
 class RunFilter(Model):

@@ -5,6 +5,8 @@ queued -> starting -> running -> succeeded
    |          |          |-----> timed_out
    |          +----------+-----> lost         the supervisor or its lease is gone
    +---------------------------> cancelled    (from starting and running by way of cancelling)
+
+and from starting back to queued, where whoever claimed it died before a supervisor had begun.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ STATES: tuple[RunState, ...] = get_args(RunState)
 
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     "queued": frozenset({"starting", "cancelled"}),
-    "starting": frozenset({"running", "failed", "timed_out", "lost", "cancelling"}),
+    "starting": frozenset({"queued", "running", "failed", "timed_out", "lost", "cancelling"}),
     "running": frozenset({"succeeded", "failed", "timed_out", "lost", "cancelling"}),
     "cancelling": frozenset({"cancelled"}),
     "succeeded": frozenset(),

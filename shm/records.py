@@ -39,7 +39,7 @@ WAIT_MODES = ("none", "exclusive", "unlock", "writeback", "event")
 MM_STATES = ("unused", "live", "exiting", "forking")
 TRACE_KINDS = (
     *("none", "swap_in", "tick_sleep", "folio_wait", "add_folio", "del_folio", "free_slot", "alloc_slot", "warn"),
-    "swapoff",
+    *("swapoff", "wait"),
 )
 
 
@@ -247,7 +247,7 @@ class HeldLock:
 
 @dataclass(frozen=True, slots=True)
 class TraceRecord:
-    """One record of a CPU's trace ring."""
+    """One record of a CPU's trace ring; of a tick_sleep or a wait that is over, `pfn` is its ns and `arg` its cause."""
 
     at_ns: int
     kind: str

@@ -358,8 +358,9 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
     return {
         "folio_t": {
             "flags": (<uintptr_t>&f.flags, 4), "refcount": (<uintptr_t>&f.refcount, 4),
-            "mapcount": (<uintptr_t>&f.mapcount, 4), "swap": (<uintptr_t>&f.swap, 8),
-            "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4), "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
+            "mapcount": (<uintptr_t>&f.mapcount, 4), "lock_owner": (<uintptr_t>&f.lock_owner, 4),
+            "swap": (<uintptr_t>&f.swap, 8), "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4),
+            "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
         },
         "swap_cluster_info": {
             "lock": (<uintptr_t>&ci.lock.word, 8), "count": (<uintptr_t>&ci.count, 2),

@@ -12,6 +12,7 @@ cdef enum:  # trace_kind
     TRACE_ALLOC_SLOT
     TRACE_WARN
     TRACE_SWAPOFF
+    TRACE_WAIT  # is over: pfn is its ns, arg its cause; so with TRACE_TICK_SLEEP
     NR_TRACE_KINDS
 
 cdef struct trace_record:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import select
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +19,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from shm.segment import entries, start_time
-from workers.catalogue import PROTOCOLS
+ROOT = str(Path(__file__).resolve().parents[1])
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
+from shm.segment import entries, start_time  # noqa: E402
+from workers.catalogue import PROTOCOLS  # noqa: E402
 
 if TYPE_CHECKING:
+    from tests.postgres import Cluster
     from workers.executors.script import Machine
 
+TEMPLATE = "migrated"
 SESSION_VARIABLE = "SWAPRACE_TEST_SESSION"
 SESSION = secrets.token_hex(8)
 os.environ[SESSION_VARIABLE] = SESSION
@@ -104,14 +112,49 @@ def wait_for_exit(pids: list[int], timeout_ns: int) -> list[int]:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL cluster of this session, up from the first test that needs it, with a migrated template."""
+    from tests.postgres import binaries, cluster
+
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with cluster() as running:
+        running.make_template(TEMPLATE)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database that is up to date: tests start from a copy, which is faster than to migrate for each."""
+    from server.db import upgrade
+
+    path = tmp_path_factory.mktemp("empty") / "results.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database that is up to date, of each kind, as SWAPRACE_DATABASE names it."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "results.db")
+        yield str(tmp_path / "results.db")
+        return
+    with request.getfixturevalue("postgres").database(TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def checkout() -> Path:
     """The root of the checkout that is under test."""
     return Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails the test that leaves a segment, a named semaphore or a process behind."""
+    if "postgresql" in getattr(getattr(request.node, "callspec", None), "params", {}).values():
+        request.getfixturevalue("postgres")  # the cluster of the session is up before the processes are counted
     processes, names = processes_of_session(), set(entries())
     yield
     left = left_processes(processes)

@@ -25,4 +25,11 @@ if __name__ == "__main__":
     parser.add_argument(
         "--deadline-seconds", type=positive_seconds, help="end the run as timed_out this long after its start"
     )
-    sys.exit(main(parser.parse_args().deadline_seconds))
+    parser.add_argument(
+        "--journal", metavar="FILE", help="take the spec from the first line of FILE and append the events to it"
+    )
+    parser.add_argument(
+        "--die-with-parent", action="store_true", help="with --journal: end as cancelled when whoever started it ends"
+    )
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.deadline_seconds, journal=arguments.journal, outlives=not arguments.die_with_parent))

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from workers.timeline import Timeline
+
 Status = Literal["succeeded", "failed", "timed_out", "lost", "cancelled"]
 WAIT_CAUSES = (
     "cluster_lock",
@@ -72,6 +74,7 @@ class Outcome(Model):
     laws_checked: list[str]
     environment: dict[str, Any]
     evidence: dict[str, Any] = {}
+    timeline: Timeline | None = None
 
 
 class Event(Model):

@@ -21,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from shm.errors import GeometryError, SegmentError
@@ -31,6 +32,7 @@ from workers.executors.core import CompiledCore, Core
 from workers.executors.gate import Gate
 from workers.executors.processes import Crew, fault_text
 from workers.executors.watch import Commands, Ended, Silence, Watch
+from workers.living import Living
 from workers.outcome import Event, Histogram, Outcome, Violation, Wait
 from workers.spec import RunSpec
 
@@ -145,10 +147,10 @@ def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str
         call_aside(watch, lambda _: core.format(buf, plan, spec), what="the formatting")
         segment.set_state(FORMATTED)
         gate = Gate(name)
-        crew = Crew(core, spec, buf, plan.workers, watch)
+        crew = _loaded(lambda: _crew_for(spec, name))(core, spec, buf, plan.workers, watch)
         try:
             crew.gather(gate)
-            life.open(lambda: core.progress(buf))
+            life.open(Living(core, buf, plan).sample)
             elapsed_ns = crew.race(gate)
             cpu_ns, faults = crew.cpu_ns(), crew.faults()
         except Ended as end:
@@ -162,6 +164,9 @@ def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str
             gate.close()
             life.sampler = None
         figures = call_aside(watch, lambda _: core.figures(buf, plan), what="the reading of the figures")
+        if spec.timeline:
+            told = call_aside(watch, lambda _: core.timeline(buf, plan, spec), what="the reading of the trace rings")
+            figures["timeline"] = told
         violations, laws = _check_laws(watch, core, buf, plan, spec, figures)
     return Done(figures, violations, laws, elapsed_ns, cpu_ns, faults)
 
@@ -239,7 +244,17 @@ def _outcome(done: Done, circumstances: dict[str, Any]) -> Outcome:
         laws_checked=done.laws,
         environment=circumstances,
         evidence={"faults": done.faults} if done.faults else {},
+        timeline=done.figures.get("timeline"),
     )
+
+
+def _crew_for(spec: RunSpec, name: str) -> Callable[..., Crew]:
+    """Who the CPUs of a run listen to: their scenario, or clients."""
+    if spec.driver == "scenario":
+        return Crew
+    from workers.executors.external import ExternalCrew
+
+    return partial(ExternalCrew, name)
 
 
 def _plan(core: Core, spec: RunSpec) -> Any:

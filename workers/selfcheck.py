@@ -20,9 +20,9 @@ from workers.workloads.script import Scripts, Step
 EXECUTORS = ("processes", "cooperative")
 SCHEDULES = {"processes": 3, "cooperative": 100}
 BREAKS_WITHIN = {"processes": 200, "cooperative": 2_000}  # plays of an unsound protocol: a handful are enough mostly
-# What an unsound protocol breaks at: scripts, and fields of the spec. The memcg of the first is smaller than the mm: between
-# a look into the cache and the insertion lies a charge that reclaims. The slow reads of the second give others the time to
-# use the slot again; the third's sharer goes between unmap and the last step of reclaim, on cgroup v1.
+# What an unsound protocol breaks at: scripts, and fields of the spec. The memcg of the first is smaller than the mm:
+# between a look into the cache and the insertion lies a charge that reclaims. The slow reads of the second give others
+# the time to use the slot again. The third's sharer goes between unmap and the last step of reclaim, on cgroup v1.
 BREAKING: dict[str, tuple[Scripts, dict[str, Any]]] = {
     "unsynchronized": (
         {cpu: [("load", 0, 0, 8), ("store", 0, 0, 8)] * 4 for cpu in range(3)},
@@ -35,7 +35,10 @@ BREAKING: dict[str, tuple[Scripts, dict[str, Any]]] = {
             2: [("store", 0, 0), ("store", 0, 2), ("store", 0, 1), ("store", 0, 3)] * 2,
         },
         {
-            "pages": 4, "slots": 16, "memcg": {"limit_pages": 3}, "inject": {"device_slow": 100_000},
+            "pages": 4,
+            "slots": 16,
+            "memcg": {"limit_pages": 3},
+            "inject": {"device_slow": 100_000},
             "device": {"read_ns": 2_000, "write_ns": 0},
         },
     ),

@@ -70,6 +70,9 @@ class RunSpec(Model):
     )
     scenario: Scenario = "thread_fault"
     executor: Literal["processes", "cooperative"] = "processes"
+    driver: Literal["scenario", "external"] = Field(
+        "scenario", description="who tells the CPUs what to do: the scenario, or clients (docs/load.md)"
+    )
     cpus: int = Field(2, ge=1, le=MAX_CPUS)
     seconds: float = Field(1.0, gt=0, le=MAX_SECONDS, description="measured time (executor processes)")
     seed: int = Field(1, ge=0, lt=1 << 63)
@@ -94,6 +97,7 @@ class RunSpec(Model):
     )
     laws: Literal["off", "at_rest", "every_unlock"] = "at_rest"
     lockdep: bool = False
+    timeline: bool = Field(False, description="keep the end of the CPUs' trace rings; a replay keeps its steps anyway")
     cooperative: CooperativeSpec = CooperativeSpec()
 
     @model_validator(mode="after")
@@ -111,6 +115,10 @@ class RunSpec(Model):
             raise ValueError(f"'trace' belongs to scenario trace, not to {self.scenario}")
         if self.laws == "every_unlock" and self.executor != "cooperative":
             raise ValueError("laws=every_unlock needs executor=cooperative: real CPUs cannot be stopped to look")
+        if self.driver == "external" and self.executor != "processes":
+            raise ValueError("driver=external needs executor=processes: clients drive real CPUs")
+        if self.driver == "external" and self.swapoff_every_ms is not None:
+            raise ValueError("'swapoff_every_ms' belongs to driver=scenario: a client asks for swapoff itself")
         if self.lock == "sem" and self.executor == "cooperative":
             raise ValueError("lock=sem needs executor=processes: in a cooperative run no lock is ever slept on")
         if self.cooperative.scheduler == "replay" and not self.cooperative.schedule:

@@ -1,6 +1,7 @@
 """The supervisor of one run: a process of its own, JSON in and JSON out, that owns the run's segment and processes.
 
-It leads its own session, ends as cancelled when whoever asked is gone, and prints an Outcome as its last line.
+It leads its own session and says an Outcome as its last line: on standard output to whoever asked, with whom its run
+ends, or in a journal (workers.journal), from which another may go on reading when whoever asked is gone.
 docs/architecture.md holds the protocol, docs/operation.md what happens when things end early.
 """
 
@@ -13,30 +14,43 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
 from workers.executors.child import die_with_parent, signal_name
 from workers.executors.core import Core
 from workers.executors.watch import readable
+from workers.journal import Journal, JournalRefused
 from workers.outcome import Event, Outcome
 from workers.run import Explore, execute
 from workers.spec import RunSpec
 
 MAX_LINE_BYTES = 1 << 20  # of a spec; the API takes no larger body
-OK, FAILED_TO_TELL, BAD_SPEC = 0, 1, 2  # exit codes
+OK, FAILED_TO_TELL, BAD_SPEC, REFUSED = 0, 1, 2, 3  # exit codes
 _CANCELS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class BadSpec(Exception):
-    """The first line of standard input is no RunSpec: which field is wrong, and what would be right."""
+    """The first line is no RunSpec: which field is wrong, and what would be right."""
+
+
+def parsed_spec(line: bytes) -> RunSpec:
+    """The spec in a line of JSON. Raises BadSpec."""
+    try:
+        return RunSpec.model_validate_json(line)
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, each['loc'])) or 'the spec'}: {each['msg']}" for each in error.errors()]
+        raise BadSpec("; ".join(wrong)) from error
 
 
 class Asker:
-    """Whoever asked for the run: standard input, the signals that cancel, and whether standard output is still read."""
+    """Whoever asked for the run: standard input, the signals that cancel, and whether standard output is still read.
 
-    def __init__(self, fileno: int = 0) -> None:
+    Without a `fileno`, signals alone: the run has a journal, and goes on when whoever asked is gone.
+    """
+
+    def __init__(self, fileno: int | None = 0) -> None:
         self._fileno = fileno
         self._rest = b""
         self._gone: str | None = None
@@ -59,14 +73,10 @@ class Asker:
         line, _, self._rest = self._rest.partition(b"\n")
         if self._gone is not None and not line:
             return None
-        try:
-            return RunSpec.model_validate_json(line)
-        except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, each['loc'])) or 'the spec'}: {each['msg']}" for each in error.errors()]
-            raise BadSpec("; ".join(wrong)) from error
+        return parsed_spec(line)
 
     def filenos(self) -> Sequence[int]:
-        return (self._fileno, self._signals)
+        return (self._signals,) if self._fileno is None else (self._fileno, self._signals)
 
     def cancelled(self) -> str | None:
         """Why the run is cancelled: a command, a signal, or that nobody is there any more. None to go on."""
@@ -91,7 +101,7 @@ class Asker:
     def _read(self) -> None:
         """Take in what is there, without waiting."""
         ready = readable(self.filenos(), 0)
-        if self._fileno in ready:
+        if self._fileno is not None and self._fileno in ready:
             data = os.read(self._fileno, 1 << 16)
             self._rest += data
             if not data:
@@ -127,27 +137,28 @@ class Teller:
         return bool(poll.poll(0))
 
 
-def main(deadline_seconds: float | None = None, *, core: Core | None = None, explore: Explore | None = None) -> int:
-    """Be the supervisor of one run, from the spec on standard input to the outcome on standard output. The exit code.
+def main(
+    deadline_seconds: float | None = None,
+    *,
+    journal: str | None = None,
+    outlives: bool = False,
+    core: Core | None = None,
+    explore: Explore | None = None,
+) -> int:
+    """Be the supervisor of one run, from its spec to its outcome. The exit code.
 
+    Both go by standard input and output, or by the file `journal`; with one, the run may outlive whoever asked.
     `deadline_seconds` counts from now. `core` and `explore` as in workers.run.execute.
     """
     now_ns = time.monotonic_ns()
     deadline_ns = None if deadline_seconds is None else now_ns + int(deadline_seconds * 1e9)
+    if journal is not None:
+        return _by_journal(journal, outlives, deadline_ns, core, explore)
     asker = Asker()
     tell = Teller(asker)
     _lead_own_session()
-    code = OK
-    try:
-        spec = asker.spec()
-    except BadSpec as error:
-        outcome = _nothing_ran("failed", "bad_spec", str(error))
-        code = BAD_SPEC
-    else:
-        if spec is None:
-            outcome = _nothing_ran("cancelled", "cancelled", asker.cancelled() or "cancelled")
-        else:
-            outcome = execute(spec, tell, asker, deadline_ns, core=core, explore=explore)
+    _die_with_whoever_asked()
+    code, outcome = _run(asker.spec, asker, tell, deadline_ns, core, explore)
     told = Event(event="outcome", at_ns=time.monotonic_ns(), outcome=outcome)
     try:
         data = told.model_dump_json(exclude_none=False).encode() + b"\n"
@@ -158,15 +169,51 @@ def main(deadline_seconds: float | None = None, *, core: Core | None = None, exp
     return code
 
 
+def _by_journal(path: str, outlives: bool, deadline_ns: int | None, core: Core | None, explore: Explore | None) -> int:
+    asker = Asker(None)
+    _lead_own_session()
+    if not outlives:
+        _die_with_whoever_asked()
+    try:
+        tell = Journal(path)
+    except JournalRefused as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    code, outcome = _run(lambda: parsed_spec(tell.spec_line), asker, tell, deadline_ns, core, explore)
+    tell(Event(event="outcome", at_ns=time.monotonic_ns(), outcome=outcome))
+    return code
+
+
+def _run(
+    read_spec: Callable[[], RunSpec | None],
+    asker: Asker,
+    tell: Callable[[Event], None],
+    deadline_ns: int | None,
+    core: Core | None,
+    explore: Explore | None,
+) -> tuple[int, Outcome]:
+    """Exit code and outcome of the run whose spec `read_spec` brings."""
+    try:
+        spec = read_spec()
+    except BadSpec as error:
+        return BAD_SPEC, _nothing_ran("failed", "bad_spec", str(error))
+    if spec is None:
+        return OK, _nothing_ran("cancelled", "cancelled", asker.cancelled() or "cancelled")
+    return OK, execute(spec, tell, asker, deadline_ns, core=core, explore=explore)
+
+
 def _lead_own_session() -> None:
-    """Own session, and cancelled when the parent dies. SIGTERM, not SIGKILL: it is the supervisor that cleans up.
+    if os.getpid() != os.getsid(0):
+        with contextlib.suppress(PermissionError):  # leads its process group: a shell has started it as a job
+            os.setsid()
+
+
+def _die_with_whoever_asked() -> None:
+    """Cancelled when the parent dies. SIGTERM, not SIGKILL: it is the supervisor that cleans up.
 
     The kernel counts the *thread* that started a process as its parent: whoever starts supervisors does so from a
     thread that outlives them.
     """
-    if os.getpid() != os.getsid(0):
-        with contextlib.suppress(PermissionError):  # leads its process group: a shell has started it as a job
-            os.setsid()
     die_with_parent(signal.SIGTERM, os.getppid())
 
 

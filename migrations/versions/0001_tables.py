@@ -14,6 +14,7 @@ branch_labels = None
 depends_on = None
 
 DOCUMENT = sa.JSON(none_as_null=True)
+ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite counts up only an INTEGER
 STATE_IS_KNOWN = (
     "state IN ('queued', 'starting', 'running', 'cancelling', 'succeeded', 'failed', 'timed_out', 'lost', 'cancelled')"
 )
@@ -34,13 +35,13 @@ def create_requests() -> None:
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("body_hash", sa.String(length=64), nullable=False),
-        sa.Column("resource_id", sa.Integer(), nullable=False),
+        sa.Column("resource_id", ROW_ID, nullable=False),
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency_keys")),
     )
     op.create_table(
         "studies",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ROW_ID, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("arms", DOCUMENT, nullable=False),
         sa.Column("repeats", sa.Integer(), nullable=False),
@@ -50,9 +51,9 @@ def create_requests() -> None:
     )
     op.create_table(
         "comparisons",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ROW_ID, nullable=False),
         sa.Column("created_at", sa.String(length=27), nullable=False),
-        sa.Column("study_id", sa.Integer(), nullable=True),
+        sa.Column("study_id", ROW_ID, nullable=True),
         sa.Column("baseline", sa.String(length=64), nullable=True),
         sa.Column("candidate", sa.String(length=64), nullable=True),
         sa.Column("baseline_runs", DOCUMENT, nullable=False),
@@ -67,7 +68,7 @@ def create_runs() -> None:
     """One row a run: the queue and the truth."""
     op.create_table(
         "runs",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ROW_ID, nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason_code", sa.String(length=64), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -78,7 +79,7 @@ def create_runs() -> None:
         sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("config_hash", sa.String(length=64), nullable=False),
         sa.Column("spec", DOCUMENT, nullable=False),
-        sa.Column("study_id", sa.Integer(), nullable=True),
+        sa.Column("study_id", ROW_ID, nullable=True),
         sa.Column("arm", sa.String(length=64), nullable=True),
         sa.Column("block", sa.Integer(), nullable=True),
         sa.Column("position", sa.Integer(), nullable=True),
@@ -104,7 +105,7 @@ def create_attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("token", sa.String(length=32), nullable=False),
-        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("run_id", ROW_ID, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("config", DOCUMENT, nullable=False),
         sa.Column("config_hash", sa.String(length=64), nullable=False),
@@ -154,7 +155,7 @@ def create_results() -> None:
     )
     op.create_table(
         "violations",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ROW_ID, nullable=False),
         sa.Column("attempt", sa.String(length=32), nullable=False),
         sa.Column("law", sa.String(length=64), nullable=False),
         sa.Column("sentence", sa.Text(), nullable=False),

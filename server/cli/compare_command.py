@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import click
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,9 +17,12 @@ from server.cli.spec_options import build_spec, spec_options
 from server.cli.tables import show_arms, show_verdicts, show_violations, show_waits
 from server.compare.models import Comparison
 from server.config import Settings
+from server.documents import document_of
 from server.store import Store, StoreError
 from workers.outcome import Violation
 
+Form = Literal["mail", "markdown", "csv", "html"]
+FORMS = get_args(Form)
 ARM_KEYS = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "throughput_ops_s", "tick_sleeps")
 
 
@@ -44,6 +47,7 @@ class Compared(BaseModel):
 @spec_options
 @click.option("--trials", type=click.IntRange(1, 1000), default=10, show_default=True, help="Pairs of runs.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the first pair.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="Print this document in place of the tables.")
 @click.option("--report", type=click.Path(dir_okay=False, writable=True), help="Write one self-contained HTML page.")
 @click.option("--fail-on-inconclusive", is_flag=True, help="Exit 4 when a metric is inconclusive.")
 @click.option("--allow-regression", is_flag=True, help="Exit 0 though a metric regressed; a violated law stays 3.")
@@ -54,6 +58,7 @@ def compare(
     candidate: str,
     trials: int,
     seed: int,
+    form: Form | None,
     report: str | None,
     fail_on_inconclusive: bool,
     allow_regression: bool,
@@ -69,15 +74,22 @@ def compare(
     settings = settings_for(db)
     specs = [build_spec(name, given) for name in (baseline, candidate)]
     names = arm_names(baseline, candidate)
+    if form and as_json:
+        raise click.UsageError("give --format or --json, not both")
     _check_report(report)
     core_is_built()
     with opened_store(settings) as store:
-        study_id = _run_study(store, settings, dict(zip(names, specs, strict=True)), trials=trials, seed=seed)
+        study_id = run_study(store, settings, dict(zip(names, specs, strict=True)), trials=trials, seed=seed)
         compared = _compare(store, settings, study_id, *names)
         if report is not None:
             _write_report(store, settings, compared, Path(report))
+        document = (
+            document_of(store, store.get_comparison(compared.comparison_id), form, url=compared.url) if form else ""
+        )
     if as_json:
         print_json(json_body(compared))
+    elif form:
+        click.echo(document, nl=False)
     else:
         _show(compared, db, report)
     code = exit_code(compared, fail_on_inconclusive=fail_on_inconclusive, allow_regression=allow_regression)
@@ -95,12 +107,15 @@ def _check_report(report: str | None) -> None:
         raise click.UsageError(f"--report {report}: there is no directory {Path(report).absolute().parent}")
 
 
-def _run_study(store: Store, settings: Settings, specs: dict[str, Any], *, trials: int, seed: int) -> int:
+def run_study(
+    store: Store, settings: Settings, specs: dict[str, Any], *, trials: int, seed: int, name: str | None = None
+) -> int:
+    """Measure a study with the arms of `specs` in this process; its number. Raises CommandError."""
     from server.schemas import Arm
 
     try:
         arms = [Arm(name=name, spec=spec) for name, spec in specs.items()]
-        study = store.create_study(arms, repeats=trials, name=" against ".join(specs), seed=seed)
+        study = store.create_study(arms, repeats=trials, name=name or " against ".join(specs), seed=seed)
     except (StoreError, ValidationError) as error:
         raise CommandError(str(error)) from error
     measure(

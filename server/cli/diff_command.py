@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from pathlib import Path
-
 import click
 from rich.text import Text
 
 from server.cli.exits import CommandError
 from server.cli.output import json_option, print_json, stdout_console
 from server.cli.spec_options import checked_protocol
+from server.sources import unified_diff
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -39,20 +36,8 @@ def diff(before: str, after: str, context: int, as_json: bool) -> None:
 
 def source_diff(before: str, after: str, *, context: int = 3) -> list[str]:
     """Lines of a unified diff of two protocols' files, without line ends; none when they are the same."""
-    texts = []
-    for name in (before, after):
-        path = protocol_file(checked_protocol(name))
-        try:
-            shown = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
-            texts.append((shown, path.read_text(encoding="utf-8").splitlines()))
-        except OSError as error:
-            raise CommandError(f"cannot read the source of {name}: {path}: {error.strerror}") from error
-    (old_path, old), (new_path, new) = texts
-    return list(difflib.unified_diff(old, new, f"a/{old_path}", f"b/{new_path}", n=context, lineterm=""))
-
-
-def protocol_file(name: str) -> Path:
-    """The one file of a protocol."""
-    if ".pyx:" in name:
-        return Path(name.rpartition(":")[0])
-    return CHECKOUT / "workers" / "protocols" / f"{name}.pyx"
+    names = [checked_protocol(name) for name in (before, after)]
+    try:
+        return unified_diff(*names, context=context)
+    except OSError as error:
+        raise CommandError(f"cannot read a protocol's source: {error.filename}: {error.strerror}") from error

@@ -11,10 +11,16 @@ from server.version import version
 
 COMMANDS = {
     "compare": "server.cli.compare_command",
+    "study": "server.cli.study_command",
     "run": "server.cli.run_command",
+    "runs": "server.cli.runs_command",
+    "baseline": "server.cli.baseline_command",
+    "calibrate": "server.cli.calibrate_command",
     "diff": "server.cli.diff_command",
     "record": "server.cli.record_command",
     "serve": "server.cli.serve_command",
+    "token": "server.cli.token_command",
+    "db": "server.cli.db_command",
     "load": "server.cli.load_command",
     "doctor": "server.cli.doctor_command",
 }

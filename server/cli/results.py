@@ -20,15 +20,18 @@ from server.store import Store, open_store
 
 def db_option(command: Any) -> Any:
     """--db: which results database."""
-    text = "File of the results database; SWAPRACE_DATABASE, or a file below ~/.local/share, when not given."
-    return click.option("--db", type=click.Path(dir_okay=False), default=None, help=text)(command)
+    text = (
+        "Results database: a file, or postgresql://user@host/name. "
+        "SWAPRACE_DATABASE, or a file below ~/.local/share, when not given."
+    )
+    return click.option("--db", metavar="DATABASE", default=None, help=text)(command)
 
 
 def settings_for(db: str | None, **changes: object) -> Settings:
     """The settings of the environment, with --db and other options of the command line over them."""
     environ = dict(os.environ)
     if db is not None:
-        environ["SWAPRACE_DATABASE"] = os.path.abspath(db)
+        environ["SWAPRACE_DATABASE"] = db if "://" in db else os.path.abspath(db)
     environ.update({f"SWAPRACE_{key.upper()}": str(value) for key, value in changes.items() if value is not None})
     try:
         return load_settings(environ)
@@ -74,6 +77,7 @@ def measure(
 ) -> None:
     """Run what `chosen` (study_id or run_ids) names, in this process, until `finished`; Ctrl-C cancels all of it."""
     from server.dispatcher import Dispatcher
+    from server.placer import PlacerError
 
     dispatcher = Dispatcher(store, settings, on_notice=progress.notice, **chosen)
     try:
@@ -83,6 +87,10 @@ def measure(
         cancel()
         click.echo("interrupted: what was running or queued is cancelled", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
+    except PlacerError as error:
+        raise CommandError(str(error)) from error
+    finally:
+        dispatcher.close()
 
 
 def core_is_built() -> None:

@@ -34,7 +34,11 @@ class SpecOption:
 
 
 def _choices(model: type[BaseModel], field: str) -> click.Choice[str]:
-    return click.Choice([str(value) for value in get_args(model.model_fields[field].annotation)])
+    annotation = model.model_fields[field].annotation
+    for part in get_args(annotation):
+        if get_args(part):  # a Literal that may be left out: Literal[...] | None
+            annotation = part
+    return click.Choice([str(value) for value in get_args(annotation)])
 
 
 def _spec_options() -> list[SpecOption]:
@@ -70,6 +74,7 @@ def _spec_options() -> list[SpecOption]:
         SpecOption("--lock", "lock", _choices(RunSpec, "lock"), "Lock word with a semaphore, or a plain semaphore."),
         SpecOption("--laws", "laws", _choices(RunSpec, "laws"), "When laws are checked."),
         SpecOption("--lockdep", "lockdep", None, "Report illegal lock order and sleeps under spinlocks.", is_flag=True),
+        SpecOption("--timeline", "timeline", None, "Keep the end of the trace rings, for /timeline.", is_flag=True),
         SpecOption("--schedules", "cooperative.schedules", int, "Schedules of the cooperative executor."),
         SpecOption("--operations-per-cpu", "cooperative.operations_per_cpu", int, "Operations a CPU in a schedule."),
         SpecOption(
@@ -170,6 +175,44 @@ def _explain(error: ValidationError, options: dict[str, SpecOption]) -> str:
         message = item["msg"].removeprefix("Value error, ")
         lines.append(f"{where}{value}: {message}" if where else message)
     return "; ".join(lines)
+
+
+def options_of(spec: RunSpec) -> list[str] | None:
+    """The options with which `swaprace run` makes `spec`; None where it has what no option says."""
+    plain = RunSpec(protocol=spec.protocol)
+    options = {option.field: option for option in _spec_options()}
+    words = []
+    for field, value in _leaves(spec.model_dump()).items():
+        if field == "protocol" or value == _leaves(plain.model_dump())[field]:
+            continue
+        if field == "cooperative.scheduler" and spec.cooperative.schedule is not None:
+            continue  # --schedule says it
+        if field == "seed":
+            words += ["--seed", str(value)]
+        elif field not in options:
+            return None
+        elif options[field].is_flag:
+            words.append(options[field].flag)
+        else:
+            words += [options[field].flag, _written(options[field], value)]
+    return words
+
+
+def _leaves(body: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted field of a spec -> value; a mix is one value."""
+    flat: dict[str, Any] = {}
+    for name, value in body.items():
+        if isinstance(value, dict) and name != "mix":
+            flat.update(_leaves(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _written(option: SpecOption, value: Any) -> str:
+    if option.field == "mix":
+        return json.dumps(value)
+    return repr(value / option.scale) if option.scale != 1 else str(value)
 
 
 def checked_protocol(name: str) -> str:

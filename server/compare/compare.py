@@ -32,10 +32,11 @@ def compare_runs(
     runs, for no metric, and for a metric that is not in HIGHER_IS_BETTER.
     """
     _check(baseline, candidate, metrics)
-    unlike = differing_keys([*baseline, *candidate])
+    pairing = pair_runs(baseline, candidate)
+    pairs = list(zip(pairing.baseline, pairing.candidate, strict=True)) if pairing.paired else []
+    unlike = differing_keys([*baseline, *candidate], pairs)
     arms = arm_figures(baseline), arm_figures(candidate)
     reason = _why_not_comparable(baseline, candidate, unlike)
-    pairing = pair_runs(baseline, candidate)
     measured = {metric: measure(metric, pairing, barred=reason) for metric in metrics}
     adjusted = holm({metric: m.shift.p if m.shift else None for metric, m in measured.items()})
     judged = {
@@ -54,7 +55,7 @@ def compare_runs(
         baseline=arms[0],
         candidate=arms[1],
         metrics=judged,
-        notes=pairing.notes,
+        notes=[*pairing.notes, *_hosts_note([*baseline, *candidate])],
     )
 
 
@@ -84,6 +85,11 @@ def _why_not_comparable(
         listed = "; ".join(f"{key} ({' against '.join(values)})" for key, values in unlike.items())
         return f"the runs differ in {listed}"
     return None
+
+
+def _hosts_note(runs: Sequence[RunFigures]) -> list[str]:
+    hosts = sorted({str(run.environment["host"]) for run in runs if "host" in run.environment})
+    return [f"pairs were measured on {len(hosts)} hosts: {', '.join(hosts)}"] if len(hosts) > 1 else []
 
 
 def _method(pairing: Pairing, family: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from server.compare.models import MIN_BEYOND_JUDGED, MIN_BEYOND_SHOWN
-from server.compare.quantiles import enough_beyond, quantile_ns
+from server.compare.quantiles import Quantiles, enough_beyond
 from workers.outcome import Histogram
 
 POINTS_A_DECADE = 60
@@ -57,18 +57,20 @@ def percentile_curve(histograms: Sequence[Histogram]) -> PercentileCurve:
     """The curve of an arm from the histograms of its runs, as far as its observations carry."""
     filled = [histogram for histogram in histograms if histogram.total > 0]
     together = merged(filled)
+    of_all, of_each = Quantiles(together), [Quantiles(histogram) for histogram in filled]
+    least = min((histogram.total for histogram in filled), default=0)
     curve = PercentileCurve(tail=[], latency_ns=[], band_tail=[], low_ns=[], high_ns=[])
     step = 0
     while True:
         tail = 10 ** (step / POINTS_A_DECADE)
         q = 1.0 - 1.0 / tail
-        latency_ns = quantile_ns(together, q)
+        latency_ns = of_all.at(q)
         if latency_ns is None or not enough_beyond(together.total, q, MIN_BEYOND_SHOWN):
             return curve
         curve.tail.append(tail)
         curve.latency_ns.append(latency_ns)
-        if all(enough_beyond(histogram.total, q, MIN_BEYOND_JUDGED) for histogram in filled):
-            of_runs = [value for value in (quantile_ns(histogram, q) for histogram in filled) if value is not None]
+        if enough_beyond(least, q, MIN_BEYOND_JUDGED):
+            of_runs = [value for value in (quantiles.at(q) for quantiles in of_each) if value is not None]
             curve.band_tail.append(tail)
             curve.low_ns.append(min(of_runs))
             curve.high_ns.append(max(of_runs))

@@ -37,12 +37,21 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def differing_keys(runs: Sequence[RunFigures]) -> dict[str, list[str]]:
-    """Key -> the values seen, for each `config.` and `environment.` key on which the runs do not all agree."""
+def differing_keys(
+    runs: Sequence[RunFigures], pairs: Sequence[tuple[RunFigures, RunFigures]] = ()
+) -> dict[str, list[str]]:
+    """Key -> the values seen, for each `config.` and `environment.` key on which the runs do not agree.
+
+    Configurations agree over all runs. Environments do too, or, where runs are compared in `pairs`, within each pair: a
+    study may use several hosts, as long as what is compared is measured on one.
+    """
     configs = [flatten({k: v for k, v in run.config.items() if k not in FREE_CONFIG}) for run in runs]
-    environments = [flatten({k: run.environment[k] for k in ENVIRONMENT_KEYS if k in run.environment}) for run in runs]
     unlike = {f"config.{key}": values for key, values in _unlike(configs)}
-    unlike.update({f"environment.{key}": values for key, values in _unlike(environments)})
+    groups: Sequence[Sequence[RunFigures]] = pairs or [runs]
+    for group in groups:
+        seen = [{k: run.environment[k] for k in ENVIRONMENT_KEYS if k in run.environment} for run in group]
+        for key, values in _unlike([flatten(each) for each in seen]):
+            unlike.setdefault(f"environment.{key}", values)
     return unlike
 
 

@@ -90,7 +90,8 @@ class MetricComparison(Model):
     `change` is the Hodges-Lehmann estimate of candidate over baseline, less 1 (-0.3: 30 % less); `ci` its 95 %
     interval; `p` the p-value of the rank test that the interval inverts, so that p < 0.05 exactly when `ci` excludes
     0; `p_holm` the same over all declared metrics, which decides. `n` counts pairs, or the runs of the smaller arm.
-    `differences` are the relative changes of the pairs in the order of `blocks` (both empty when unpaired).
+    `differences` are the relative changes of the pairs in the order of `blocks` (both empty when unpaired). A spread is
+    the standard deviation of the runs' values over their mean, None for fewer than two runs.
     """
 
     metric: str
@@ -106,6 +107,8 @@ class MetricComparison(Model):
     n: int
     differences: list[float]
     blocks: list[str]
+    baseline_spread: float | None = None
+    candidate_spread: float | None = None
 
 
 class Comparison(Model):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
+
 from workers.outcome import QUANTILES, Histogram
 
 SWAP_IN = "swap_in"  # the histogram that the latencies of a run are taken from
@@ -12,16 +15,30 @@ def quantile_ns(histogram: Histogram, q: float) -> float | None:
 
     Observations are taken to lie evenly in their bucket; nothing lies above the greatest that was seen.
     """
-    if histogram.total <= 0:
-        return None
-    rank = q * histogram.total
-    before = 0
-    for lower, upper, count in zip(histogram.lower_ns, histogram.upper_ns, histogram.counts, strict=True):
-        if count > 0 and before + count >= rank:
-            inside = lower + (upper - lower) * max(0.0, rank - before) / count
-            return float(min(inside, max(histogram.max_ns, lower)))
-        before += count
-    return float(histogram.max_ns)
+    return Quantiles(histogram).at(q)
+
+
+class Quantiles:
+    """Many quantiles of one histogram."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        buckets = zip(histogram.lower_ns, histogram.upper_ns, histogram.counts, strict=True)
+        self._buckets = [bucket for bucket in buckets if bucket[2] > 0]
+        self._reached = list(accumulate(count for _, _, count in self._buckets))
+        self._total = histogram.total
+        self._max_ns = histogram.max_ns
+
+    def at(self, q: float) -> float | None:
+        """As quantile_ns."""
+        if self._total <= 0:
+            return None
+        rank = q * self._total
+        place = bisect_left(self._reached, rank)
+        if place == len(self._buckets):
+            return float(self._max_ns)
+        lower, upper, count = self._buckets[place]
+        inside = lower + (upper - lower) * max(0.0, rank - (self._reached[place] - count)) / count
+        return float(min(inside, max(self._max_ns, lower)))
 
 
 def beyond(total: int, q: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, expm1, log
-from statistics import median
+from statistics import fmean, median, stdev
 
 from server.compare.models import (
     ALPHA,
@@ -68,7 +68,13 @@ def judge(
         n=pairing.n,
         differences=ratios,
         blocks=pairing.blocks if ratios else [],
+        baseline_spread=_spread(measured.baseline),
+        candidate_spread=_spread(measured.candidate),
     )
+
+
+def _spread(values: list[float]) -> float | None:
+    return stdev(values) / fmean(values) if len(values) > 1 else None
 
 
 def _decide(measured: Measured, p_holm: float | None, pairing: Pairing, family: int) -> tuple[Verdict, str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from server.compare.models import EQUIVALENCE_MARGIN, Comparison, MetricComparison
 
 LABELS = {
@@ -110,3 +112,18 @@ def headline(comparison: Comparison, baseline: str, candidate: str) -> str:
         if names:
             parts.append(f"{verdict}: {', '.join(names)}")
     return f"{candidate} against {baseline}: " + "; ".join(parts)
+
+
+def lead(comparison: Comparison, baseline: str, candidate: str) -> str:
+    """What a reader takes along: the largest change for better and for worse, in sentences without figures of tests."""
+    if not comparison.comparable:
+        return headline(comparison, baseline, candidate)
+    said = []
+    for verdict in ("improved", "regressed"):
+        found = [metric for metric in comparison.metrics.values() if metric.verdict == verdict]
+        if found:
+            metric = max(found, key=lambda each: abs(math.log1p(max(each.change or 0.0, -0.999999))))
+            said.append(f"{LABELS[metric.metric]} {verdict}: {candidate} {_against(metric)}")
+    if not said:
+        return f"{candidate} shows no change against {baseline} that these runs can prove"
+    return "; ".join(said)

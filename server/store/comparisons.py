@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, insert, select
 
 from server.db import Database, utc_now
+from server.filters import COMPARISONS, NEWEST, Order, Position
+from server.filters.tree import Node
 from server.models import comparisons
 from server.schemas import ComparisonCreate, StoredComparison
 from server.store.errors import NotFoundError
+from server.store.listing import page_of
 from server.store.runs import answered_before, remember_answer
 
 
@@ -37,7 +40,7 @@ class Comparisons:
         row = {
             "created_at": utc_now(),
             "study_id": asked.study,
-            "baseline": asked.baseline,
+            "baseline": asked.against or asked.baseline,
             "candidate": asked.candidate,
             "baseline_runs": baseline_runs,
             "candidate_runs": candidate_runs,
@@ -56,15 +59,24 @@ class Comparisons:
             row = connection.execute(select(comparisons).where(comparisons.c.id == comparison_id)).one_or_none()
         if row is None:
             raise NotFoundError("comparison", comparison_id)
-        return StoredComparison(**row._mapping)
+        return _stored(row)
 
     def list_comparisons(
-        self, *, limit: int = 50, before: int | None = None
-    ) -> tuple[list[StoredComparison], int | None]:
-        """Newest comparisons first; and the `before` of the next page, None at the end."""
-        query = select(comparisons).order_by(comparisons.c.id.desc()).limit(limit + 1)
-        if before is not None:
-            query = query.where(comparisons.c.id < before)
+        self,
+        *,
+        where: Node | None = None,
+        order: Order = NEWEST,
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> tuple[list[StoredComparison], Position | None]:
+        """Comparisons, newest first unless told; and the `after` of the next page, None at the end."""
+        query = select(comparisons)
         with self.db.read() as connection:
-            found = [StoredComparison(**row._mapping) for row in connection.execute(query)]
-        return found[:limit], found[limit - 1].id if len(found) > limit else None
+            rows, following = page_of(
+                connection, query, COMPARISONS, where=where, order=order, limit=limit, after=after
+            )
+        return [_stored(row) for row in rows], following
+
+
+def _stored(row: Row[Any]) -> StoredComparison:
+    return StoredComparison(**{name: row._mapping[name] for name in StoredComparison.model_fields})

@@ -6,54 +6,48 @@ nothing.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite speaks its ON CONFLICT too
 
 from server.db import Database, utc_now
-from server.models import attempts, histograms, runs, samples, violations, waits
+from server.models import attempts, histograms, placements, runs, samples, violations, waits
 from server.processes import ProcessId
 from server.states import LIVE, RunState, sources
+from server.store.claims import Claim
+from server.store.hosts import note_host
 from server.store.rows import histogram_row
 from server.store.runs import CANCEL_CODE, CANCEL_SENTENCE
+from server.store.timelines import keep_timeline
 from workers.outcome import Outcome
 from workers.spec import RunSpec
 
 LAW_CODE = "law_violated"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to run one run: `token` fences every later write."""
-
-    run_id: int
-    token: str
-    spec: RunSpec
+LISTED_FIGURES = ("throughput_ops_s", "p50_ns", "p99_ns", "p999_ns")  # that lists filter and sort by
 
 
 @dataclass(frozen=True)
 class LiveAttempt:
-    """An attempt that the table holds for alive, with whoever ought to know."""
+    """An attempt that the table holds for alive, with whoever ought to know.
+
+    Pids are those of `host` once it is `begun`; before that the owner is whoever claimed it, wherever that is, and the
+    host None until an engine that chooses it has chosen one.
+    """
 
     run_id: int
     token: str
     state: RunState
+    placer: str | None
+    host: str | None
+    begun: bool
     owner: ProcessId
     supervisor: ProcessId | None
+    journal: str | None
+    claimed_at: str
     lease_until: str
     lease_is_over: bool
-
-
-def _queued(study_id: int | None, run_ids: Collection[int] | None) -> list[ColumnElement[bool]]:
-    scope: list[ColumnElement[bool]] = [runs.c.state == "queued"]
-    if study_id is not None:
-        scope.append(runs.c.study_id == study_id)
-    if run_ids is not None:
-        scope.append(runs.c.id.in_(run_ids))
-    return scope
 
 
 class Lifecycle:
@@ -61,57 +55,36 @@ class Lifecycle:
 
     db: Database
 
-    def claim(
-        self,
-        owner: ProcessId,
-        *,
-        lease_seconds: float,
-        study_id: int | None = None,
-        run_ids: Collection[int] | None = None,
-    ) -> Claim | None:
-        """Take the oldest queued run, of a study or among `run_ids` where given; None when there is none to take.
-
-        There is none as long as any run is live under a lease that has not run out: one measurement at a time.
-        """
-        now = utc_now()
-        token = uuid.uuid4().hex
-        live = runs.alias("live")
-        oldest = select(runs.c.id).where(*_queued(study_id, run_ids)).order_by(runs.c.id).limit(1).scalar_subquery()
-        busy = exists().where(live.c.state.in_(LIVE), live.c.lease_until > now)
-        take = (
-            update(runs)
-            .where(runs.c.id == oldest, runs.c.state == "queued", ~busy)
-            .values(
-                state="starting",
-                attempt=token,
-                attempts=runs.c.attempts + 1,
-                claimed_at=now,
-                lease_until=utc_now(plus_seconds=lease_seconds),
-            )
-            .returning(runs.c.id, runs.c.attempts, runs.c.spec, runs.c.config_hash, runs.c.seed)
+    def adopt(self, token: str, owner: ProcessId, *, seen: ProcessId, lease_seconds: float) -> Claim | None:
+        """Take an attempt over from the watcher that was `seen` to be gone; None where another has, or it is over."""
+        mine = select(runs.c.id, runs.c.spec, runs.c.state).where(runs.c.attempt == token, runs.c.state.in_(LIVE))
+        take = update(attempts).where(
+            attempts.c.token == token,
+            attempts.c.owner_pid == seen.pid,
+            attempts.c.owner_start_time == seen.start_time,
         )
         with self.db.write() as connection:
-            row = connection.execute(take).one_or_none()
-            if row is None:
+            row = connection.execute(mine).one_or_none()
+            values = {"owner_pid": owner.pid, "owner_start_time": owner.start_time}
+            if row is None or connection.execute(take.values(**values)).rowcount != 1:
                 return None
-            attempt = {
-                "token": token,
-                "run_id": row.id,
-                "number": row.attempts,
-                "config": row.spec,
-                "config_hash": row.config_hash,
-                "seed": row.seed,
-                "owner_pid": owner.pid,
-                "owner_start_time": owner.start_time,
-                "claimed_at": now,
-            }
-            connection.execute(insert(attempts).values(**attempt))
+            lease = utc_now(plus_seconds=lease_seconds)
+            connection.execute(update(runs).where(runs.c.attempt == token).values(lease_until=lease))
         return Claim(run_id=row.id, token=token, spec=RunSpec.model_validate(row.spec))
 
-    def is_waiting(self, *, study_id: int | None = None, run_ids: Collection[int] | None = None) -> bool:
-        """True while a run of the scope is queued; read only, for a dispatcher that has nothing to do."""
-        with self.db.read() as connection:
-            return connection.execute(select(runs.c.id).where(*_queued(study_id, run_ids)).limit(1)).first() is not None
+    def requeue(self, token: str) -> bool:
+        """Queue a run again whose attempt never began; one that is to be cancelled is. False where it has moved on."""
+        blank: dict[str, Any] = {"attempt": None, "lease_until": None, "claimed_at": None}
+        with self.db.write() as connection:
+            if not self._move(connection, token, "queued", **blank):
+                return self._end(connection, token, "cancelled", CANCEL_CODE, CANCEL_SENTENCE)
+            gone = update(attempts).where(attempts.c.token == token)
+            connection.execute(gone.values(status="lost", finished_at=utc_now()))
+            return True
+
+    def record_journal(self, token: str, journal: str) -> None:
+        """Keep where the attempt's journal lies, before it is made: without one nothing was ever started."""
+        self._update_attempt(token, journal=journal)
 
     def record_supervisor(self, token: str, supervisor: ProcessId) -> None:
         """Keep who supervises the attempt."""
@@ -158,7 +131,7 @@ class Lifecycle:
 
     def add_sample(self, token: str, at_ns: int, figures: dict[str, float | int | None]) -> None:
         """Keep the figures of one moment; of two at the same moment the first stays."""
-        row = insert(samples).prefix_with("OR IGNORE").values(attempt=token, at_ns=at_ns, figures=figures)
+        row = upsert(samples).values(attempt=token, at_ns=at_ns, figures=figures).on_conflict_do_nothing()
         with self.db.write() as connection:
             connection.execute(row)
 
@@ -232,7 +205,12 @@ class Lifecycle:
             mode="json", include={"elapsed_ns", "metrics", "events", "laws_checked", "environment"}
         )
         evidence = outcome.evidence or None
+        host = outcome.environment.get("host")
+        listed: dict[str, Any] = {name: outcome.metrics.get(name) for name in LISTED_FIGURES}
+        listed["host"] = host if isinstance(host, str) else None
+        connection.execute(update(runs).where(runs.c.attempt == token).values(**listed))
         connection.execute(update(attempts).where(attempts.c.token == token).values(**figures, evidence=evidence))
+        note_host(connection, outcome.environment, utc_now())
         rows: dict[Any, list[dict[str, Any]]] = {
             waits: [{"attempt": token, "cause": cause, **wait.model_dump()} for cause, wait in outcome.waits.items()],
             histograms: [histogram_row(token, name, histogram) for name, histogram in outcome.histograms.items()],
@@ -241,12 +219,15 @@ class Lifecycle:
         for table, values in rows.items():
             if values:
                 connection.execute(insert(table), values)
+        keep_timeline(connection, token, outcome)
 
     def live_attempts(self) -> list[LiveAttempt]:
         """What the table holds for alive."""
         now = utc_now()
         columns = (runs.c.id, runs.c.state, runs.c.lease_until)
-        query = select(*columns, attempts).join(attempts, attempts.c.token == runs.c.attempt)
+        where = (placements.c.host, placements.c.placer, placements.c.begun_at)
+        query = select(*columns, attempts, *where).join(attempts, attempts.c.token == runs.c.attempt)
+        query = query.outerjoin(placements, placements.c.attempt == runs.c.attempt)
         with self.db.read() as connection:
             rows = connection.execute(query.where(runs.c.state.in_(LIVE))).all()
         return [
@@ -254,10 +235,15 @@ class Lifecycle:
                 run_id=row.id,
                 token=row.token,
                 state=row.state,
+                placer=row.placer,
+                host=row.host,
+                begun=row.begun_at is not None or row.placer == "local",  # its dispatcher attends to it itself
                 owner=ProcessId(row.owner_pid, row.owner_start_time),
                 supervisor=None
                 if row.supervisor_pid is None
                 else ProcessId(row.supervisor_pid, row.supervisor_start_time),
+                journal=row.journal,
+                claimed_at=row.claimed_at,
                 lease_until=row.lease_until,
                 lease_is_over=row.lease_until <= now,
             )

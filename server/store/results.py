@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select
 
 from server.models import attempts, histograms, runs, samples, violations
-from server.schemas import Attempt, Result, Sample
+from server.schemas import Attempt, Result, Sample, StateReason
+from server.states import RunState
 from server.store.errors import NotFoundError
 from server.store.rows import select_histograms, to_attempt, to_histogram
 from server.store.runs import Runs
 from workers.outcome import Histogram, Violation
+
+LIFE = ("state", "attempts", "created_at", "claimed_at", "running_at", "finished_at")
+
+
+@dataclass(frozen=True)
+class Life:
+    """How far a run is: its state, the moments of those before, and samples of its last attempt."""
+
+    run_id: int
+    state: RunState
+    state_reason: StateReason | None
+    attempts: int
+    created_at: str
+    claimed_at: str | None
+    running_at: str | None
+    finished_at: str | None
+    samples: list[Sample]
 
 
 class Results(Runs):
@@ -24,6 +43,25 @@ class Results(Runs):
             self._attempt_of(connection, run_id)
             query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
             return [to_attempt(row) for row in connection.execute(query)]
+
+    def life_of(self, run_id: int, *, samples_of: int, after_ns: int, limit: int) -> Life:
+        """How far a run is, of one moment. Samples come after `after_ns`, or from the first where the last attempt is
+        not number `samples_of`, in order of time, up to `limit`. Raises NotFoundError.
+        """
+        query = select(*(runs.c[name] for name in LIFE), runs.c.attempt, runs.c.reason_code, runs.c.reason)
+        with self.db.read() as connection:
+            row = connection.execute(query.where(runs.c.id == run_id)).one_or_none()
+            if row is None:
+                raise NotFoundError("run", run_id)
+            since = after_ns if row.attempts == samples_of else 0
+            newer = select(samples).where(samples.c.attempt == (row.attempt or ""), samples.c.at_ns > since)
+            found = connection.execute(newer.order_by(samples.c.at_ns).limit(limit)).all()
+        return Life(
+            run_id=run_id,
+            state_reason=None if row.reason_code is None else StateReason(code=row.reason_code, sentence=row.reason),
+            samples=[Sample(at_ns=each.at_ns, figures=each.figures) for each in found],
+            **{name: row._mapping[name] for name in LIFE},
+        )
 
     def samples_of(self, run_id: int, *, limit: int, after_ns: int | None = None) -> tuple[list[Sample], int | None]:
         """Samples of the last attempt in order of time; and the `after_ns` of the next page, None at the end."""

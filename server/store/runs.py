@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from server.db import Database, utc_now
+from server.filters import NEWEST, RUNS, Order, Position
+from server.filters.tree import Node
 from server.models import idempotency_keys, runs
 from server.schemas import Run, RunFilter
 from server.states import LIVE, TERMINAL
 from server.store.errors import ConflictError, IdempotencyError, NotFoundError, QueueFullError
+from server.store.listing import page_of
 from server.store.rows import select_runs, to_runs
 from workers.spec import RunSpec, config_hash
 
@@ -68,14 +72,21 @@ def check_queue(connection: Connection, coming: int, max_queue: int | None) -> N
         raise QueueFullError(f"{waiting} runs wait already and {coming} more would pass the limit of {max_queue}")
 
 
+class Retried(BaseModel):
+    """What the key of a retry stands for."""
+
+    run: int
+
+
 class Runs:
     """The part of the store that a list of runs needs."""
 
     db: Database
+    queued: threading.Event
 
     def create_run(self, spec: RunSpec, *, idempotency_key: str | None = None, max_queue: int | None = None) -> Run:
         """Queue a run. Raises QueueFullError, IdempotencyError."""
-        with self.db.write() as connection:
+        with self.db.write(tell=self.queued) as connection:
             known = answered_before(connection, idempotency_key, "run", spec)
             if known is not None:
                 return self._one_run(connection, known)
@@ -92,25 +103,26 @@ class Runs:
             return self._one_run(connection, run_id)
 
     def list_runs(
-        self, narrow: RunFilter | None = None, *, limit: int = 50, before: int | None = None
-    ) -> tuple[list[Run], int | None]:
-        """Newest runs first, those with an id below `before`; and the `before` of the next page, None at the end."""
+        self,
+        narrow: RunFilter | None = None,
+        *,
+        where: Node | None = None,
+        order: Order = NEWEST,
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> tuple[list[Run], Position | None]:
+        """Runs that pass both filters, newest first unless told; and the `after` of the next page, None at the end."""
         narrow = narrow or RunFilter()
-        wanted: dict[Any, Any] = {
+        wanted = {
             runs.c.state: narrow.state,
             runs.c.protocol: narrow.protocol,
             runs.c.scenario: narrow.scenario,
             runs.c.study_id: narrow.study,
         }
-        conditions: list[ColumnElement[bool]] = [
-            column == value for column, value in wanted.items() if value is not None
-        ]
-        if before is not None:
-            conditions.append(runs.c.id < before)
-        query = select_runs().where(*conditions).order_by(runs.c.id.desc()).limit(limit + 1)
+        query = select_runs().where(*(column == value for column, value in wanted.items() if value is not None))
         with self.db.read() as connection:
-            found = to_runs(connection, connection.execute(query))
-        return found[:limit], found[limit - 1].id if len(found) > limit else None
+            rows, following = page_of(connection, query, RUNS, where=where, order=order, limit=limit, after=after)
+            return to_runs(connection, rows), following
 
     def count_unfinished(self) -> dict[str, int]:
         """How many runs are queued, and how many are live."""
@@ -131,12 +143,43 @@ class Runs:
                 raise NotFoundError("run", run_id)
         return [by_id[run_id] for run_id in run_ids]
 
-    def cancel_run(self, run_id: int) -> Run:
-        """Cancel a queued run at once, ask for the end of a live one. Raises NotFoundError, ConflictError."""
+    def retry_run(
+        self,
+        run_id: int,
+        *,
+        check: Callable[[Run], None] = lambda _run: None,
+        idempotency_key: str | None = None,
+        max_queue: int | None = None,
+    ) -> Run:
+        """Queue a new run of the spec and seed of one that is over; it names that one, and is no part of its study.
+
+        `check` may refuse the run by raising. Raises NotFoundError, ConflictError, QueueFullError, IdempotencyError.
+        """
+        with self.db.write(tell=self.queued) as connection:
+            run = self._one_run(connection, run_id)
+            asked = Retried(run=run_id)
+            known = answered_before(connection, idempotency_key, "run", asked)
+            if known is not None:
+                return self._one_run(connection, known)
+            check(run)
+            if run.state not in TERMINAL:
+                raise ConflictError(f"run {run_id} is not over: it is {run.state}; cancel it first, or wait")
+            check_queue(connection, 1, max_queue)
+            row = {**run_row(run.spec, utc_now()), "retry_of": run_id}
+            new = connection.execute(insert(runs).values(**row).returning(runs.c.id)).scalar_one()
+            remember_answer(connection, idempotency_key, "run", asked, new)
+            return self._one_run(connection, new)
+
+    def cancel_run(self, run_id: int, *, check: Callable[[Run], None] = lambda _run: None) -> Run:
+        """Cancel a queued run at once, ask for the end of a live one. `check` may refuse by raising.
+
+        Raises NotFoundError, ConflictError.
+        """
         now = utc_now()
         mine = update(runs).where(runs.c.id == run_id)
         reason = {"reason_code": CANCEL_CODE, "reason": CANCEL_SENTENCE}
         with self.db.write() as connection:
+            check(self._one_run(connection, run_id))
             connection.execute(
                 mine.where(runs.c.state == "queued").values(state="cancelled", finished_at=now, **reason)
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from flask.testing import FlaskClient  # noqa: E402
 from server import create_app  # noqa: E402
 from server.api.common import EXTENSION, Service  # noqa: E402
 from server.config import Settings  # noqa: E402
-from server.db import upgrade  # noqa: E402
 from server.processes import myself  # noqa: E402
 from server.schemas import Arm  # noqa: E402
 from server.store import Store  # noqa: E402
@@ -28,19 +26,16 @@ from tests.database.outcomes import made_outcome  # noqa: E402
 from workers.spec import RunSpec  # noqa: E402
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database that is up to date: tests start from a copy, which is faster than to migrate for each."""
-    path = tmp_path_factory.mktemp("empty") / "results.db"
-    upgrade(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def settings(tmp_path: Path, empty_database: Path) -> Settings:
-    """Settings with a database of their own, small caps and little patience."""
-    shutil.copy(empty_database, tmp_path / "results.db")
-    return Settings(database=tmp_path / "results.db", max_queue=100, max_cpus=8, max_seconds=60, kill_after_seconds=2)
+def settings(database: str) -> Settings:
+    """Settings with a database of their own, small caps and little patience.
+
+    Each test that asks for it runs with every kind of database; one that is about something else and takes long says
+    `pytest.mark.parametrize("database", ["sqlite"], indirect=True)`.
+    """
+    return Settings(
+        database=database, max_queue=100, max_cpus=8, max_seconds=60, kill_after_seconds=2, stream_seconds=0.5
+    )
 
 
 @pytest.fixture

@@ -161,6 +161,20 @@ def test_a_stopped_dispatcher_leaves_nothing_live(store: Store, settings: Settin
     assert store.get_run(queued.id).state == "queued"
 
 
+def test_a_cancel_that_comes_before_the_supervisor_listens(store: Store, settings: Settings) -> None:
+    run = store.create_run(LONG)
+    dispatcher = Dispatcher(store, settings)
+    thread = threading.Thread(target=dispatcher.run_forever)
+    thread.start()
+    try:
+        while not any(attempt.supervisor_pid for attempt in store.attempts_of(run.id)):
+            assert thread.is_alive()
+    finally:
+        dispatcher.stop()
+        thread.join(30)
+    assert store.get_run(run.id).state == "cancelled"
+
+
 def test_a_trace_that_is_not_there_is_named(store: Store, settings: Settings, tmp_path: Path) -> None:
     run = store.create_run(RunSpec(protocol="swap_cache", scenario="trace", trace=str(tmp_path / "none.swpt")))
     run_all(store, settings)

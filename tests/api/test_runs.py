@@ -112,7 +112,7 @@ def test_lists_are_paged_and_narrowed(client: FlaskClient, study: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=201", "limit=x", "limit=1.0", "cursor=abc", "cursor=WzFd=", "sort=id", "state=dead",
+    "query", ["limit=0", "limit=201", "limit=x", "limit=1.0", "cursor=abc", "cursor=WzFd=", "sort=-age", "state=dead",
               "limit=1&limit=2", "cursor="]
 )  # fmt: skip
 def test_a_wrong_query_is_named(client: FlaskClient, query: str) -> None:

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from server.processes import session_members
+
 PROGRAM = "from server.config import load_settings; from server.serve import serve; serve(load_settings())"
 PATIENCE_SECONDS = 60
 
@@ -65,6 +67,13 @@ class Client:
         return until(look)
 
 
+def supervisor_of(client: Client, run_id: int) -> int:
+    """Pid of the supervisor of a run, once the run is running."""
+    client.run_in(run_id, "running")
+    pid: int = client.call(f"/api/v1/runs/{run_id}/attempts")["items"][-1]["supervisor_pid"]
+    return pid
+
+
 @pytest.fixture
 def port() -> int:
     """A port that nobody listens on."""
@@ -94,15 +103,66 @@ def test_a_killed_server_and_its_successor(checkout: Path, tmp_path: Path, port:
     client = Client(port)
     database = tmp_path / "results.db"
     with serving(checkout, database, port) as server:
-        client.call("/api/v1/runs", {"protocol": "swap_cache", "seconds": 50})
+        client.call("/api/v1/runs", {"protocol": "swap_cache", "seconds": 6})
         client.call("/api/v1/runs", {"protocol": "swap_cache", "seconds": 0.2})
-        client.run_in(1, "running")
+        supervisor = supervisor_of(client, 1)
+        until(lambda: client.call("/api/v1/runs/1/samples")["items"])
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        assert session_members(supervisor)
+    with serving(checkout, database, port):
+        adopted = client.run_in(1, "succeeded", "failed", "lost", "cancelled")
+        assert (adopted["state"], adopted["attempts"]) == ("succeeded", 1), adopted["state_reason"]
+        assert len(client.call("/api/v1/runs/1/samples")["items"]) >= 4  # those from before and from after
+        assert client.run_in(2, "succeeded", "failed", "lost")["state"] == "succeeded"
+    assert session_members(supervisor) == []
+    assert not list(tmp_path.glob("*.journals/*"))
+
+
+@pytest.mark.usefixtures("core")
+def test_a_run_that_ended_while_no_server_was_there_is_told(checkout: Path, tmp_path: Path, port: int) -> None:
+    client = Client(port)
+    database = tmp_path / "results.db"
+    with serving(checkout, database, port) as server:
+        client.call("/api/v1/runs", {"protocol": "swap_cache", "seconds": 1})
+        supervisor = supervisor_of(client, 1)
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    until(lambda: not session_members(supervisor))
+    with serving(checkout, database, port):
+        run = client.run_in(1, "succeeded", "failed", "lost", "cancelled")
+        assert (run["state"], run["attempts"]) == ("succeeded", 1), run["state_reason"]
+        assert run["metrics"]["swap_ins"] > 0
+
+
+@pytest.mark.usefixtures("core")
+def test_a_master_that_is_killed_asks_nobody_to_stop(checkout: Path, tmp_path: Path, port: int) -> None:
+    client = Client(port)
+    database = tmp_path / "results.db"
+    with serving(checkout, database, port) as server:
+        client.call("/api/v1/runs", {"protocol": "swap_cache", "seconds": 4})
+        supervisor_of(client, 1)
+        os.kill(server.pid, signal.SIGKILL)  # and not its worker, which notices and ends
+        server.wait()
+        until(lambda: not session_members(server.pid))
+    with serving(checkout, database, port):
+        run = client.run_in(1, "succeeded", "failed", "lost", "cancelled")
+        assert (run["state"], run["attempts"]) == ("succeeded", 1), run["state_reason"]
+
+
+@pytest.mark.usefixtures("core")
+def test_an_adopted_run_can_be_cancelled(checkout: Path, tmp_path: Path, port: int) -> None:
+    client = Client(port)
+    database = tmp_path / "results.db"
+    with serving(checkout, database, port) as server:
+        client.call("/api/v1/runs", {"protocol": "swap_cache", "seconds": 50})
+        supervisor = supervisor_of(client, 1)
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
     with serving(checkout, database, port):
-        lost = client.run_in(1, "lost", "cancelled")
-        assert (lost["state"], lost["state_reason"]["code"]) == ("lost", "dispatcher_died")
-        assert client.run_in(2, "succeeded", "failed", "lost")["state"] == "succeeded"
+        client.call("/api/v1/runs/1/cancel", {})
+        assert client.run_in(1, "cancelled", "lost")["state"] == "cancelled"
+        assert session_members(supervisor) == []
 
 
 @pytest.mark.usefixtures("core")

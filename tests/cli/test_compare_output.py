@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import io
 import json
 import re
 from html.parser import HTMLParser
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -126,30 +129,25 @@ def test_the_terminal_says_why_nothing_can_be_compared() -> None:
 
 
 class Page(HTMLParser):
-    """Collects what a page refers to, its tables and its visible text."""
+    """Collects what a page refers to, its tables, its charts, and the files that it carries along."""
 
     def __init__(self) -> None:
         super().__init__()
         self.references: list[str] = []
         self.tables = 0
         self.charts: list[str] = []
-        self.data = ""
-        self._in_data = False
+        self.files: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag in ("script", "link", "img", "iframe"):
             self.references += [str(given[key]) for key in ("src", "href") if given.get(key)]
         self.tables += tag == "table"
-        if (given.get("id") or "").startswith("chart-"):
+        if re.fullmatch(r"chart-[a-z]+", given.get("id") or ""):
             self.charts.append(str(given["id"]))
-        self._in_data = given.get("id") == "data"
-
-    def handle_data(self, data: str) -> None:
-        self.data += data if self._in_data else ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_data = False
+        name, address = given.get("download"), given.get("href") or ""
+        if name and address.startswith("data:"):
+            self.files[name] = base64.b64decode(address.partition(",")[2]).decode()
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +161,11 @@ def test_the_report_is_self_contained_and_has_a_table_behind_every_chart(page_te
     page = Page()
     page.feed(page_text)
     assert page.references == []
-    assert page.charts == ["chart-percentiles", "chart-waits", "chart-differences", "chart-ecdf"]
-    assert page.tables >= 1 + len(page.charts) + 2
+    assert page.charts == ["chart-percentiles", "chart-waits", "chart-forest", "chart-pairs", "chart-ecdf"]
+    assert page.tables >= 2 + len(page.charts) + 2
+    assert set(page.files) == {
+        f"{name.removeprefix('chart-')}.{kind}" for name in page.charts for kind in ("svg", "csv")
+    }
     assert "prefers-color-scheme: dark" in page_text
     assert "@media print" in page_text
 
@@ -172,18 +173,22 @@ def test_the_report_is_self_contained_and_has_a_table_behind_every_chart(page_te
 def test_the_report_draws_what_the_runs_hold(page_text: str) -> None:
     page = Page()
     page.feed(page_text)
-    data = json.loads(page.data)
-    assert data["hz"] == 250
-    old, new = data["arms"]
-    shelf = [
-        ns for tail, ns in zip(old["percentiles"]["tail"], old["percentiles"]["latency_ns"], strict=True) if tail > 300
-    ]
-    assert min(shelf) > 4e6, "the slept tick is a shelf"
-    assert max(new["percentiles"]["latency_ns"]) < 1e5
-    assert max(old["percentiles"]["tail"]) <= 8 * 20_000 / 100 * 1.0001, "100 observations beyond"
-    assert old["ecdf"]["share"][-1] == pytest.approx(1.0)
-    assert new["waits"]["tick_sleep"] == 0
-    assert data["metrics"][0]["verdict"] == "improved"
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for row in csv.DictReader(io.StringIO(page.files["percentiles.csv"])):
+        curves.setdefault(row["arm"], []).append((float(row["percentile"]), float(row["latency_ns"])))
+    assert list(curves) == ["has_cache", "swap_cache"]
+    assert min(ns for q, ns in curves["has_cache"] if q > 1 - 1 / 300) > 4e6, "the slept tick is a shelf"
+    assert max(ns for _, ns in curves["swap_cache"]) < 1e5
+    assert 1 / (1 - max(q for q, _ in curves["has_cache"])) <= 8 * 20_000 / 100 * 1.001, "100 observations beyond"
+    shares = [float(row["share"]) for row in csv.DictReader(io.StringIO(page.files["ecdf.csv"]))]
+    assert max(shares) == pytest.approx(1.0)
+    verdicts = {row["metric"]: row["verdict"] for row in csv.DictReader(io.StringIO(page.files["forest.csv"]))}
+    assert verdicts["throughput_ops_s"] == "improved"
+    assert "1/HZ = 4 ms" in page.files["percentiles.svg"]
+    assert re.search(r"1 in [\d,]+ of has_cache takes a tick or more", page.files["percentiles.svg"])
+    assert "of swap_cache takes a tick" not in page.files["percentiles.svg"]
+    for name in ("percentiles", "waits", "forest", "pairs", "ecdf"):
+        assert ElementTree.fromstring(page.files[f"{name}.svg"]).tag.endswith("svg")
 
 
 def test_the_verdict_comes_before_the_first_chart_and_text_is_escaped(page_text: str) -> None:
@@ -199,8 +204,8 @@ def _luminance(colour: str) -> float:
 
 
 def test_text_has_the_contrast_of_wcag_aa_in_light_and_dark(page_text: str) -> None:
-    schemes = re.findall(r":root \{(.*?)\}", page_text, re.DOTALL)
-    assert len(schemes) == 3, "light, dark, print"
+    schemes = re.findall(r":root[^{]*\{([^}]*--paper[^}]*)\}", page_text)
+    assert len(schemes) == 4, "light, dark by the system and by choice, print"
     for scheme in schemes:
         colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", scheme))
         for ink in ("ink", "soft", "baseline", "candidate", "good", "bad", "doubt"):

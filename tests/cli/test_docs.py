@@ -14,18 +14,28 @@ from server.cli.exits import ERROR, INCONCLUSIVE, INTERRUPTED, OK, REGRESSION, U
 from server.cli.group import COMMANDS
 
 
+def commands() -> dict[str, click.Command]:
+    """Every command in the order of the help, as it is typed: those of a group stand behind it, as `token create`."""
+    found = {}
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        found[name] = command
+        if isinstance(command, click.Group):
+            found |= {f"{name} {sub}": each for sub, each in command.commands.items()}
+    return found
+
+
 @pytest.fixture(scope="module")
 def sections(checkout: Path) -> dict[str, str]:
     """Command -> its section of docs/cli.md."""
     text = (checkout / "docs" / "cli.md").read_text()
-    parts = re.split(r"^## `swaprace (\w+).*`$", text, flags=re.MULTILINE)
+    parts = re.split(r"^##+ `swaprace ([a-z]+(?: [a-z]+)*).*`$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def options_of(name: str) -> dict[str, str]:
+def options_of(command: click.Command) -> dict[str, str]:
     """Option as the help writes it -> its help, on one line."""
-    command = main.get_command(click.Context(main), name)
-    assert command is not None
     context = click.Context(command)
     found = {}
     for parameter in command.get_params(context):
@@ -37,14 +47,14 @@ def options_of(name: str) -> dict[str, str]:
 
 
 def test_every_command_has_a_section(sections: dict[str, str]) -> None:
-    assert list(sections) == list(COMMANDS)
+    assert list(sections) == list(commands())
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", commands())
 def test_options_are_those_of_the_help(name: str, sections: dict[str, str]) -> None:
     rows = re.findall(r"^\| `(-[^`]*)` \| (.*) \|$", sections[name], flags=re.MULTILINE)
     documented = {option.replace("\\|", "|"): text.replace("\\|", "|").replace("`", "") for option, text in rows}
-    assert documented == {option: text.replace("`", "") for option, text in options_of(name).items()}
+    assert documented == {option: text.replace("`", "") for option, text in options_of(commands()[name]).items()}
 
 
 def test_exit_codes_are_listed(checkout: Path) -> None:
@@ -58,7 +68,7 @@ def test_the_examples_are_command_lines_that_parse(checkout: Path) -> None:
     assert len(examples) >= len(COMMANDS)
     for example in examples:
         words = example.split("#")[0].split()
-        command = main.get_command(click.Context(main), words[0])
-        assert command is not None, example
-        command.make_context(words[0], [word.strip("'") for word in words[1:]])
+        name = " ".join(words[:2]) if " ".join(words[:2]) in commands() else words[0]
+        given = [word.strip("'") for word in words[len(name.split()) :]]
+        commands()[name].make_context(name, given)
     assert CliRunner().invoke(main, ["--help"]).exit_code == 0

@@ -237,3 +237,19 @@ def test_numpy_and_scipy_are_not_loaded_by_the_import() -> None:
 
 def test_the_default_metrics_are_those_of_the_document() -> None:
     assert DEFAULT_METRICS == ("throughput_ops_s", "p50_ns", "p99_ns", "p999_ns")
+
+
+def test_pairs_may_be_measured_on_different_hosts_but_not_within_a_pair() -> None:
+    """A study over several hosts: what is compared shares its host; a pair across two hosts is refused by name."""
+    hosts = [{**ENVIRONMENT, "host": f"lab{index % 2}", "cpu_model": f"CPU {index % 2}"} for index in range(10)]
+    sides = [
+        [run(index, protocol=name, environment=hosts[index]) for index in range(10)]
+        for name in ("has_cache", "swap_cache")
+    ]
+    compared = compare_runs(*sides)
+    assert compared.comparable, compared.reason
+    assert "pairs were measured on 2 hosts: lab0, lab1" in compared.notes
+    crossed = [each.model_copy(update={"environment": hosts[(index + 1) % 10]}) for index, each in enumerate(sides[1])]
+    refused = compare_runs(sides[0], crossed)
+    assert not refused.comparable
+    assert refused.differing_keys == ["environment.cpu_model", "environment.host"]

@@ -1,4 +1,4 @@
-"""A store of its own for every test, and the checkout on the path for `tests.database.outcomes`."""
+"""A store of its own for every test, of each kind of database, and the checkout on the path for `tests.database`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ ROOT = str(Path(__file__).resolve().parents[2])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from server.store import Store, open_store  # noqa: E402
+from server.store import Store  # noqa: E402
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """URL of a database that is not there yet."""
+    """URL of a SQLite database that is not there yet."""
     return f"sqlite:///{tmp_path / 'new' / 'results.db'}"
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
+def store(database: str) -> Iterator[Store]:
     """An empty store."""
-    store = open_store(url)
+    store = Store(database)
     yield store
     store.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from server.load import LoadEntry, LoadTestCreate
 from workers.outcome import Histogram, Outcome, Status, Violation, Wait
 
 
@@ -54,3 +57,21 @@ def made_outcome(
 def broken_law() -> Violation:
     """A violation of one law, seen twice."""
     return Violation(law="P1", sentence="A load sees the last store.", detail="page 3: version 4, not 5", count=2)
+
+
+def made_load_test(scale: float = 1.0, failures: int = 0, **facts: Any) -> LoadTestCreate:
+    """A load test of 1,000 GETs around 10 ms and as many swap-ins around 5 us, each times `scale`."""
+    entries = [
+        LoadEntry(
+            kind=kind,
+            name=name,
+            requests=1_000,
+            failures=failures,
+            sum_ns=round(1_000 * middle_ns * scale),
+            max_ns=round(2 * middle_ns * scale),
+            buckets=[[round(middle_ns * scale * (1 + share / 100)), 50] for share in range(20)],
+        )
+        for kind, name, middle_ns in (("CPU", "swap-in", 5_000), ("GET", "/api/v1/runs", 10_000_000))
+    ]
+    given = {"users": 5, "cpu_users": 2, "spawn_rate": 10.0, "elapsed_ns": 10_000_000_000, **facts}
+    return LoadTestCreate.model_validate({**given, "entries": entries})

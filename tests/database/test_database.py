@@ -10,24 +10,28 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from server.db import DatabaseError, alembic_config, upgrade, writing_engine
+from server.db import Database, DatabaseError, alembic_config, parsed_url, shown, upgrade, writing_engine
 from server.models import metadata
 from server.store import Store
+from tests.postgres import Cluster
 
 
-def test_pragmas(store: Store) -> None:
-    with store.db.write() as connection:
+def test_pragmas(url: str) -> None:
+    upgrade(url)
+    database = Database(url)
+    with database.write() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
+    database.close()
     assert values == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 10_000}
 
 
 def test_a_reader_cannot_write(store: Store) -> None:
-    with store.db.read() as connection, pytest.raises(OperationalError, match="readonly"):
+    with store.db.read() as connection, pytest.raises(DBAPIError, match=r"readonly|read-only"):
         connection.exec_driver_sql("DELETE FROM runs")
 
 
@@ -48,23 +52,41 @@ def test_the_migrations_make_what_the_models_say(store: Store) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_every_migration_goes_back(url: str) -> None:
-    upgrade(url)
-    engine = writing_engine(url)
+THERE = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE 'alembic%'",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname !~ '^alembic'",
+}
+
+
+def test_every_migration_goes_back(database: str) -> None:
+    engine = writing_engine(database)
     with engine.begin() as connection:
-        config = alembic_config(url)
+        config = alembic_config(database)
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
-        names = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE 'alembic%'"
-        assert connection.exec_driver_sql(names).all() == []
+        assert connection.exec_driver_sql(THERE[connection.dialect.name]).all() == []
     engine.dispose()
-    upgrade(url)
+    upgrade(database)
 
 
-def test_many_processes_may_upgrade_at_once(url: str, checkout: Path) -> None:
+def upgrade_twice_at_once(url: str, checkout: Path) -> list[int]:
     program = [sys.executable, "-c", "import sys; from server.db import upgrade; upgrade(sys.argv[1])", url]
     started = [subprocess.Popen(program, cwd=checkout) for _ in range(2)]
-    assert [process.wait() for process in started] == [0, 0]
+    return [process.wait() for process in started]
+
+
+def test_many_processes_may_upgrade_a_file_at_once(url: str, checkout: Path) -> None:
+    assert upgrade_twice_at_once(url, checkout) == [0, 0]
+
+
+def test_many_processes_may_upgrade_a_database_of_postgresql_at_once(postgres: Cluster, checkout: Path) -> None:
+    with postgres.database() as url:
+        assert upgrade_twice_at_once(url, checkout) == [0, 0]
+
+
+def test_a_password_is_not_shown() -> None:
+    assert shown("postgresql://lab:secret@db.example/results") == "postgresql://lab:***@db.example/results"
+    assert parsed_url("postgres://lab:secret@db.example/results").drivername == "postgresql+psycopg"
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -75,8 +97,12 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
         upgrade(f"sqlite:///{tmp_path}/file/results.db")
     with pytest.raises(DatabaseError, match="not memory"):
         upgrade("sqlite://")
-    with pytest.raises(DatabaseError, match="postgresql is not supported"):
-        upgrade("postgresql://host/name")
+    with pytest.raises(DatabaseError, match="mysql is not supported; give the path of a SQLite file, or postgresql"):
+        upgrade("mysql://host/name")
+    with pytest.raises(DatabaseError, match="names no database"):
+        upgrade("postgresql://host")
+    with pytest.raises(DatabaseError, match=r"cannot open the database postgresql://lab:\*\*\*@/name"):
+        upgrade(f"postgresql://lab:secret@/name?host={tmp_path}")
     (tmp_path / "no.db").write_text("this is no database, and long enough to show it" * 100)
     with pytest.raises(DatabaseError, match="not a database"):
         upgrade(f"sqlite:///{tmp_path}/no.db")

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect
 
 from server.figures import compare_study
 from server.processes import myself
 from server.schemas import Arm
 from server.store import Store, open_store
-from tests.database.outcomes import broken_law, made_outcome
+from tests.database.outcomes import broken_law, made_load_test, made_outcome
 from workers.outcome import WAIT_CAUSES
 from workers.spec import RunSpec
 
@@ -21,10 +22,18 @@ QUERIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
 SHARED = {"run_id", "study_id", "arm", "block", "protocol", "scenario", "state"}
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store with a finished study, its comparison, a violated law and a run that waits."""
-    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('filled') / 'results.db'}")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with a finished study, its comparison, a violated law and a run that waits, in each kind of database."""
+    if request.param == "sqlite":
+        yield from filled_store(str(tmp_path_factory.mktemp("filled") / "results.db"))
+        return
+    with request.getfixturevalue("postgres").database() as url:
+        yield from filled_store(url)
+
+
+def filled_store(database: str) -> Iterator[Store]:
+    store = open_store(database)
     arms = [Arm(name="old", spec=RunSpec(protocol="has_cache")), Arm(name="new", spec=RunSpec(protocol="swap_cache"))]
     study = store.create_study(arms, 6)
     store.create_run(RunSpec(protocol="unsynchronized"))
@@ -36,6 +45,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         store.finish(claim.token, made_outcome(scale=scale, violations=violations))
     compare_study(store, study.id, "old", "new")
     store.create_run(RunSpec(protocol="swap_cache"))
+    store.add_load_test(made_load_test(run_id=1))
     yield store
     store.close()
 
@@ -43,8 +53,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def views_of(store: Store) -> dict[str, set[str]]:
     """Views of the database and their columns."""
     with store.db.read() as connection:
-        names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'view'").scalars().all()
-        return {name: {row.name for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")} for name in names}
+        found = inspect(connection)
+        return {name: {str(column["name"]) for column in found.get_columns(name)} for name in found.get_view_names()}
 
 
 @pytest.mark.parametrize("query", QUERIES)

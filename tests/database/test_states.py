@@ -31,7 +31,13 @@ def test_the_diagram_is_whole() -> None:
 
 def reachable(state: RunState, target: RunState) -> bool:
     """True if the diagram leads from `state` to `target` in one step or more."""
-    return any(step == target or reachable(step, target) for step in TRANSITIONS[state])
+    found: set[RunState] = set()
+    left = [state]
+    while left:
+        steps = TRANSITIONS[left.pop()] - found
+        found |= steps
+        left += steps
+    return target in found
 
 
 class Lives(RuleBasedStateMachine):
@@ -72,6 +78,11 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data(), status=st.sampled_from(STATUSES))
     def give_up(self, data: st.DataObject, status: Status) -> None:
         self.store.give_up(data.draw(st.sampled_from(self.tokens)), status, "code", "Sentence.")
+
+    @precondition(lambda self: self.tokens)
+    @rule(data=st.data())
+    def requeue(self, data: st.DataObject) -> None:
+        self.store.requeue(data.draw(st.sampled_from(self.tokens)))
 
     @precondition(lambda self: self.tokens)
     @rule(data=st.data())

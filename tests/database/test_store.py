@@ -164,11 +164,11 @@ def test_lists_are_narrowed_and_paged(store: Store) -> None:
     study = store.create_study(ARMS, 3)
     store.create_run(SPEC.model_copy(update={"scenario": "fork_fault"}))
     seen: list[int] = []
-    before = None
+    after = None
     while True:
-        page, before = store.list_runs(limit=3, before=before)
+        page, after = store.list_runs(limit=3, after=after)
         seen += [run.id for run in page]
-        if before is None:
+        if after is None:
             break
     assert seen == [7, 6, 5, 4, 3, 2, 1]
     assert len(store.list_runs(RunFilter(study=study.id, protocol="has_cache"))[0]) == 3

@@ -13,7 +13,7 @@ import pytest
 
 PACKAGES = ("shm", "workers", "server", "loadtests")
 # What an import is called, where that differs from the name of its distribution.
-DISTRIBUTIONS = {"flask_cors": "flask-cors", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"flask_cors": "flask-cors", "hdrh": "hdrhistogram", "yaml": "pyyaml"}
 
 
 @pytest.mark.parametrize("name", ["shm", "workers", "server"])
@@ -42,7 +42,11 @@ def test_every_package_says_what_it_may_not_do(checkout: Path) -> None:
 def test_what_is_imported_is_declared(sources: list[Path], checkout: Path) -> None:
     """Every third-party import of the service and the workers stands in pyproject.toml."""
     project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["load"]]
+    extras = ("load", "postgres", "cluster", "slurm")
+    declared = [
+        *project["dependencies"],
+        *(name for extra in extras for name in project["optional-dependencies"][extra]),
+    ]
     names = {re.split(r"[<>=\[ ;]", text)[0].lower().replace("-", "_") for text in declared}
     undeclared = set()
     for path in sources:

@@ -8,6 +8,7 @@ from shm.layout cimport layout_t
 from workers.cpu cimport Cpu
 from workers.executors.engine cimport Body, Engine, Judge
 from workers.executors.program cimport Program
+from workers.executors.step_recorder cimport StepRecorder
 from workers.invariants.registry cimport Checker
 from workers.mm.page_io cimport worker_leaves
 
@@ -17,6 +18,7 @@ import time
 from workers.executors.control import figures, format_run
 from workers.executors.findings import Findings
 from workers.executors.plan import plan
+from workers.executors.timeline import replay_timeline
 from workers.invariants.registry import LAWS, laws_for
 from workers.schedulers.random_walk import RandomWalk
 from workers.schedulers.replay import Replay
@@ -80,6 +82,7 @@ cdef class Exploration:
     cdef object spec, plan, buf, findings
     cdef Engine engine
     cdef Judge judge
+    cdef StepRecorder recorder
     cdef list programs
     cdef uint64_t played
 
@@ -136,6 +139,9 @@ cdef class Exploration:
         schedule = Replay(ask.schedule) if replay else RandomWalk(self.spec.seed)
         limit = STEPS_BEYOND + STEPS_PER_OPERATION * ask.operations_per_cpu * self.spec.cpus
         self.engine.use(schedule, self.bodies(self.operations()), limit)
+        if replay:
+            self.recorder = StepRecorder(self.engine.execution)
+            self.recorder.attach(&self.engine.m)
         size = 1
         while self.played < total and not should_stop():
             began = time.perf_counter()
@@ -193,6 +199,10 @@ cdef class Exploration:
         })
         if spec.cooperative.scheduler == "replay":
             told["trace"] = self.engine.execution.trace_told()
+        if self.recorder is not None:
+            told["timeline"] = replay_timeline(
+                self.buf, self.plan, spec, self.recorder.told(), self.engine.execution.verdict_text(),
+                self.findings.violations())
         return told
 
 
@@ -202,9 +212,9 @@ def explore(spec, should_stop, on_progress) -> dict:
     Returns the figures of workers.executors.control.figures summed over all schedules, latencies in virtual ns, and:
     violations (law, sentence, detail, count, schedule: the shortest recording that shows it), laws_checked, schedules,
     steps, schedules_per_second (of real time), trace_hash (hex; equal for equal specs), cpu_ns (real); of a replay also
-    trace, its steps as lines. on_progress(dict) is told schedules, steps and violated_laws after every batch. Errors:
-    GeometryError, ValueError for a replay that is no recording or that diverges, RuntimeError for a preparation that
-    does not end.
+    trace, its steps as lines, and timeline (workers.timeline.Timeline as a dict). on_progress(dict) is told schedules,
+    steps and violated_laws after every batch. Errors: GeometryError, ValueError for a replay that is no recording or
+    that diverges, RuntimeError for a preparation that does not end.
     """
     exploration = Exploration(spec)
     began, cpu_began = time.perf_counter(), time.process_time_ns()

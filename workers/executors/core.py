@@ -45,6 +45,10 @@ class Core(Protocol):
         """What does not hold, all CPUs at rest: law, sentence, detail, count each."""
         ...
 
+    def timeline(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> dict[str, Any]:
+        """What the CPUs' trace rings hold, all CPUs at rest: a workers.timeline.Timeline as a dict."""
+        ...
+
     def laws_for(self, spec: RunSpec) -> list[str]:
         """Ids of the laws that a run of this spec answers for."""
         ...
@@ -57,6 +61,7 @@ class CompiledCore:
         import workers.executors.control as control
         import workers.executors.plan as plan
         import workers.executors.program as program
+        import workers.executors.timeline as timeline
         from workers.invariants import registry
 
         self._registry = registry
@@ -66,6 +71,7 @@ class CompiledCore:
         self.set_stop = control.set_stop
         self.progress = control.progress
         self.figures = control.figures
+        self.timeline = timeline.trace_timeline
 
     def check_laws(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
         """The laws of the spec's protocol, on the segment at rest."""

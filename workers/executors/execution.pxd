@@ -51,6 +51,9 @@ cdef struct task_t:
     int cause  # of a park
     bint waited  # a decision found the pending step disabled
 
+# Who keeps the steps of a replay: a task publishes its step (enabled 0), or is chosen among so many that are enabled.
+ctypedef void (*step_witness)(void *watcher, int task, int enabled) noexcept nogil
+
 @cython.final
 cdef class Execution:
     cdef task_t *tasks
@@ -72,6 +75,8 @@ cdef class Execution:
     cdef uint8_t *choices
     cdef uint64_t nr_choices
     cdef uint64_t choice_room
+    cdef step_witness witness  # NULL: nobody
+    cdef void *watcher  # borrowed: first argument of witness
 
     cdef void place(self, char *base, uint64_t size) noexcept
     cdef int add_task(self, uint32_t *tokens) except -1

@@ -1,3 +1,5 @@
+KINDS: tuple[str, ...]
+
 class Execution:
     nr_tasks: int
     steps: int

@@ -12,6 +12,9 @@ from workers.schedulers.schedule cimport REFUSED, Schedule
 
 from workers.lockdep import NAMES as LOCK_NAMES
 
+cdef extern from *:
+    bint unlikely(bint condition) nogil  # of Cython's own C: the branch lies aside
+
 cdef enum:
     FIRST_CHOICES = 4096
 
@@ -121,6 +124,8 @@ cdef class Execution:
         t.access = access
         t.due_ns = due_ns
         t.waited = False
+        if unlikely(self.witness != NULL):
+            self.witness(self.watcher, here, 0)
         chosen = self.choose()
         if chosen == here:
             return
@@ -195,6 +200,8 @@ cdef class Execution:
         cdef task_t *t = &self.tasks[task]
         cdef uint64_t offset = <uint64_t>(<char *>t.obj - self.base)
         cdef step_t *s
+        if unlikely(self.witness != NULL):
+            self.witness(self.watcher, task, nr)
         if offset >= self.size:
             offset = 0
         if self.steps < TRACE_STEPS:

@@ -12,6 +12,7 @@ from workers.workloads.catalogue import Shape, shape_of
 
 FOLIOS_PER_CPU = 64  # beyond the limit: what a CPU may hold isolated, locked, or under writeback
 TRACE_RECORDS = 4096
+TRACE_RECORDS_KEPT = 16_384  # for a timeline: several ticks of a busy CPU
 TRACE_RECORDS_COOPERATIVE = 64  # reset with every schedule
 DISK_CPUS = 1
 SLOTS_TABLE = 2  # shm/swap_map.pxd
@@ -29,6 +30,12 @@ class Plan:
     size: int
     workers: int
     shape: Shape
+
+
+def _trace_records(spec: RunSpec) -> int:
+    if spec.executor != "processes":
+        return TRACE_RECORDS_COOPERATIVE
+    return TRACE_RECORDS_KEPT if spec.timeline else TRACE_RECORDS
 
 
 def plan(spec: RunSpec) -> Plan:
@@ -55,7 +62,7 @@ def plan(spec: RunSpec) -> Plan:
         pages=shape.pages,
         memcgs=1 + spec.memcg.children,
         payload_bytes=spec.payload_bytes,
-        trace_records=TRACE_RECORDS if real else TRACE_RECORDS_COOPERATIVE,
+        trace_records=_trace_records(spec),
         lock_kind=1 if spec.lock == "sem" else 0,
         slot_format=slot_format,
         ext_tables=clusters if slot_format == SLOTS_TABLE and shape.mms >= COUNT_IN_WORD else 0,

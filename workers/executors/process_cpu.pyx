@@ -7,7 +7,7 @@ from shm.layout cimport percpu_of
 from shm.lock cimport (
     CLASS_CLUSTER, CLASS_PTL, lock_release, lock_slow, lock_t, lock_try, sem_down, sem_down_timeout, sem_post,
 )
-from shm.trace cimport TRACE_TICK_SLEEP
+from shm.trace cimport TRACE_TICK_SLEEP, TRACE_WAIT
 from shm.vmstat cimport (
     EV_TICK_SLEEPS, WAIT_CLUSTER_LOCK, WAIT_OTHER_LOCK, WAIT_PAGE_TABLE_LOCK, WAIT_TICK_SLEEP,
 )
@@ -15,18 +15,31 @@ from workers.cpu cimport Cpu, account, count, might_sleep, sleeping_lock, sleepi
 from workers.lockdep cimport lockdep_acquire
 
 
+cdef void trace_wait(Cpu cpu, int kind, int cause, uint64_t since) noexcept nogil:
+    """A wait that began at `since` is over; beyond 4 s its record says 4 s."""
+    cdef uint64_t ns = cpu.now() - since
+    trace(cpu, kind, 0, <uint32_t>-1 if ns > <uint32_t>-1 else <uint32_t>ns, cause)
+
+
 cdef class ProcessCpu(Cpu):
     """CPU number `cpu` of the segment in `buffer` (a writable buffer that must outlive this object)."""
 
+    cdef void wait_for_lock(self, lock_t *l, uint64_t me) noexcept nogil:
+        lock_slow(l, me)
+
+    cdef void wait_for_wake(self) noexcept nogil:
+        sem_down(&self.my.wake)
+
     cdef void contended(self, lock_t *l, uint64_t me) noexcept nogil:
         cdef uint64_t since = self.now()
-        lock_slow(l, me)
+        cdef int cause = WAIT_OTHER_LOCK
+        self.wait_for_lock(l, me)
         if l.cls == CLASS_CLUSTER:
-            account(self, WAIT_CLUSTER_LOCK, since)
+            cause = WAIT_CLUSTER_LOCK
         elif l.cls == CLASS_PTL:
-            account(self, WAIT_PAGE_TABLE_LOCK, since)
-        else:
-            account(self, WAIT_OTHER_LOCK, since)
+            cause = WAIT_PAGE_TABLE_LOCK
+        account(self, cause, since)
+        trace_wait(self, TRACE_WAIT, cause, since)
 
     cdef void lock(self, lock_t *l) noexcept nogil:
         cdef uint64_t me
@@ -62,9 +75,10 @@ cdef class ProcessCpu(Cpu):
     cdef void park(self, int cause) noexcept nogil:
         cdef uint64_t since = self.now()
         might_sleep(self)
-        sem_down(&self.my.wake)
+        self.wait_for_wake()
         add32(&self.my.wake_tokens, <uint32_t>-1)
         account(self, cause, since)
+        trace_wait(self, TRACE_WAIT, cause, since)
 
     cdef bint park_timeout(self, uint64_t ns, int cause) noexcept nogil:
         cdef uint64_t since = self.now()
@@ -89,7 +103,7 @@ cdef class ProcessCpu(Cpu):
         count(self, EV_TICK_SLEEPS)
         sleep_ns((wall // tick + 2) * tick - wall)
         account(self, WAIT_TICK_SLEEP, since)
-        trace(self, TRACE_TICK_SLEEP, 0, 0, 0)
+        trace_wait(self, TRACE_TICK_SLEEP, WAIT_TICK_SLEEP, since)
 
     cdef void busy(self, uint64_t ns) noexcept nogil:
         cdef uint64_t until

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from workers.executors.child import CHILD_RAISED, Child, Lines, kill_all, write_line
-from workers.executors.core import Core
+from workers.executors.core import Core, Program
 from workers.executors.gate import Gate
 from workers.executors.watch import Ended, Watch
 from workers.spec import RunSpec
@@ -133,12 +133,20 @@ class Crew:
             write_line(report, {"cpu": cpu, "ready": True})
             if cpu < self.spec.cpus:
                 gate.wait()
-            code = program.run()
+            code = self.drive(program, cpu)
         except Exception as error:
             write_line(report, {"cpu": cpu, "error": f"{type(error).__name__}: {error}"[:1000]})
             raise  # to the log, with its traceback
         write_line(report, {"cpu": cpu, "code": code, "left_ns": time.monotonic_ns()})
         return 0
+
+    def drive(self, program: Program, cpu: int) -> int:
+        """What the worker of a CPU does from the gate to its end, in its own process. The code of the core."""
+        return program.run()
+
+    def filenos(self) -> list[int]:
+        """What else wakes the supervisor while the CPUs run."""
+        return []
 
     def _running(self, workers: int) -> bool:
         return any(worker.child.exit is None for worker in self.workers[:workers])
@@ -146,7 +154,9 @@ class Crew:
     def _step(self, until_ns: int) -> bool:
         """Wait for what happens next and take note of it. False when nothing did until `until_ns`."""
         alive = [worker for worker in self.workers if worker.child.exit is None]
-        if not self.watch.wait([self._lines.fileno, *(worker.child.pidfd for worker in alive)], until_ns):
+        if not self.watch.wait(
+            [self._lines.fileno, *(worker.child.pidfd for worker in alive), *self.filenos()], until_ns
+        ):
             return False
         gone = [worker for worker in alive if worker.child.reap()]  # then read: what they wrote, they wrote before
         for message in self._lines.take():

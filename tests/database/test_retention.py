@@ -1,0 +1,133 @@
+"""Pruning by age and size: what is named stays, what goes goes with all that hangs on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from server.config import Settings
+from server.db import utc_now
+from server.figures import compare_run_lists
+from server.models import attempts, baseline_runs, baselines, histograms, metadata, runs
+from server.processes import myself
+from server.retention import Pruner
+from server.schemas import Arm
+from server.store import Kept, Store, open_store
+from server.store.backup import write_backup
+from tests.database.outcomes import broken_law, made_outcome
+from workers.spec import RunSpec
+
+RUNS = 8
+
+
+@pytest.fixture
+def aged(store: Store) -> Store:
+    """A study of 8 runs, that ended 10, 20, .. 80 days ago the last first, and one run in the queue."""
+    arms = [Arm(name="old", spec=RunSpec(protocol="has_cache")), Arm(name="new", spec=RunSpec(protocol="swap_cache"))]
+    store.create_study(arms, RUNS // 2)
+    while claim := store.claim(myself(), lease_seconds=15):
+        store.mark_running(claim.token)
+        store.add_sample(claim.token, 1, {"operations": 1})
+        store.finish(claim.token, made_outcome(violations=[broken_law()] if claim.run_id == 1 else []))
+    with store.db.write() as connection:
+        for run_id in range(1, RUNS + 1):
+            ended = utc_now(plus_seconds=-86_400 * 10 * (RUNS + 1 - run_id))
+            connection.execute(update(runs).where(runs.c.id == run_id).values(finished_at=ended))
+    store.create_run(RunSpec(protocol="swap_cache"))
+    return store
+
+
+def left(store: Store) -> list[int]:
+    return sorted(run.id for run in store.list_runs(limit=200)[0])
+
+
+def rows_in(store: Store) -> dict[str, int]:
+    with store.db.read() as connection:
+        count = {name: select(func.count()).select_from(table) for name, table in metadata.tables.items()}
+        return {name: connection.execute(query).scalar_one() for name, query in count.items()}
+
+
+def test_old_runs_go_with_all_that_they_left(aged: Store) -> None:
+    told = aged.prune(Kept(days=45), dry_run=True)
+    assert (told.runs, left(aged)) == (4, list(range(1, RUNS + 2)))
+    assert aged.prune(Kept(days=45)).runs == 4
+    assert left(aged) == [5, 6, 7, 8, 9]
+    rows = rows_in(aged)
+    assert (rows["attempts"], rows["samples"], rows["violations"], rows["studies"]) == (4, 4, 0, 1)
+    assert (rows["waits"], rows["histograms"]) == (8, 8)
+    assert aged.prune(Kept(days=45)).runs == 0
+    assert aged.prune(Kept(days=1)).runs == 4
+    assert {name: rows_in(aged)[name] for name in ("runs", "studies", "attempts", "placements")} == {
+        "runs": 1, "studies": 0, "attempts": 0, "placements": 0,
+    }  # fmt: skip
+
+
+def test_what_is_named_stays(aged: Store) -> None:
+    compare_run_lists(aged, [2], [3])
+    with aged.db.write() as connection:
+        row = insert(baselines).values(name="gold", note="", created_at="").returning(baselines.c.id)
+        baseline = connection.execute(row).scalar_one()
+        connection.execute(insert(baseline_runs).values(baseline_id=baseline, run_id=4))
+    pruned = aged.prune(Kept(days=1))
+    assert (pruned.runs, pruned.protected) == (5, 3)
+    assert left(aged) == [2, 3, 4, 9]
+    assert len(aged.results_of([2, 3, 4])) == 3
+    assert rows_in(aged)["baseline_runs"] == 1
+
+
+def test_the_oldest_go_until_the_rest_fits(aged: Store) -> None:
+    size = aged.stored_bytes()
+    with aged.db.write() as connection:  # so much that the schema itself no longer counts
+        tokens = connection.execute(select(attempts.c.token)).scalars().all()
+        heavy = [[number, number + 1, 10**9 + number] for number in range(10_000)]
+        connection.execute(update(histograms).where(histograms.c.attempt.in_(tokens)).values(buckets=heavy))
+    grown = aged.stored_bytes()
+    assert grown > size
+    pruned = aged.prune(Kept(size_bytes=size + (grown - size) // 2))
+    assert 3 <= pruned.runs <= 5
+    assert left(aged) == list(range(pruned.runs + 1, RUNS + 2))
+    assert aged.stored_bytes() < grown
+    before = aged.stored_bytes()
+    aged.shrink()
+    assert aged.stored_bytes() <= before
+    assert aged.prune(Kept(size_bytes=grown)).runs == 0
+
+
+def test_a_server_prunes_by_itself(aged: Store, database: str) -> None:
+    keeper = Pruner(aged, Settings(database=database, keep_days=45), every_seconds=3600)
+    keeper.start()
+    keeper.stop()
+    assert len(left(aged)) in (5, RUNS + 1)  # it was stopped before it began, or has done its work
+    idle = Pruner(aged, Settings(database=database, audit_days=0))
+    idle.start()
+    idle.stop()
+
+
+def test_a_backup_is_the_whole_database(aged: Store, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    write_backup(aged.db, copy)
+    assert (copy.stat().st_mode & 0o777, [path.name for path in tmp_path.glob("copy.db*")]) == (0o600, ["copy.db"])
+    other = Store(str(copy))
+    try:
+        assert rows_in(other) == rows_in(aged)
+        assert other.list_runs(limit=200) == aged.list_runs(limit=200)
+        assert other.create_run(RunSpec(protocol="swap_cache")).id == RUNS + 2
+    finally:
+        other.close()
+    with pytest.raises(FileExistsError):
+        write_backup(aged.db, copy)
+
+
+def test_a_backup_sees_one_state_while_others_write(url: str, tmp_path: Path) -> None:
+    store = open_store(url)
+    for _ in range(3):
+        store.create_run(RunSpec(protocol="swap_cache"))
+    write_backup(store.db, tmp_path / "copy.db")
+    store.create_run(RunSpec(protocol="swap_cache"))
+    store.close()
+    connection = sqlite3.connect(tmp_path / "copy.db")
+    assert connection.execute("SELECT count(*) FROM runs").fetchone() == (3,)
+    connection.close()

@@ -1,0 +1,4 @@
+from workers.cpu import Cpu
+
+class AttachedCpu(Cpu):
+    def __init__(self, fileno: int) -> None: ...
