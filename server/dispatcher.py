@@ -76,6 +76,7 @@ class Dispatcher:
         self._run_ids = None if run_ids is None else list(run_ids)
         self._on_notice = on_notice or (lambda _notice: None)
         self._stop = threading.Event()
+        self._interrupted = False
         self._wake = awake or threading.Event()
         self._notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
         self._placed: dict[str, _Placed] = {}
@@ -85,12 +86,19 @@ class Dispatcher:
         self._stop.set()
         self._wake.set()
 
+    def interrupt(self) -> None:
+        """`stop`, from a handler of signals: it takes no lock that the interrupted thread may hold, and is seen later.
+
+        An exception in the place of it could come between a claim and the note of it, and leave a run that nobody ends.
+        """
+        self._interrupted = True
+
     def wake(self) -> None:
         """Have a look at once: a run was queued, or something happened to one."""
         self._wake.set()
 
     def run_until(self, done: Callable[[], bool], *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Run what is queued until `done()` is true and nothing placed from here is live, or `stop` is called.
+        """Run what is queued until `done()` is true and nothing placed from here is live, or until a `stop`.
 
         Supervisors of this host that nobody watches any more are watched on from here, whoever started them. A database
         or an engine that goes away is waited for up to `patience_seconds`, while what is measured goes on. Raises
@@ -100,7 +108,7 @@ class Dispatcher:
         self._engine()
         away_since: float | None = None
         try:
-            while not self._stop.is_set():
+            while not (self._stop.is_set() or self._interrupted):
                 self._wake.clear()
                 try:
                     moved = self._step()

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.effective import effective_source, file_of
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 BULLET = re.compile(r"^- (\w+): (.*?)(?=^- \w+: |\Z)", re.MULTILINE | re.DOTALL)
 
@@ -34,16 +36,9 @@ class Row:
     skipped: int = 0
 
 
-def protocol_file(name: str) -> Path:
-    """The one file of a protocol, in the tree or outside it (`PATH.pyx:Class`)."""
-    if ".pyx:" in name:
-        return Path(name.rpartition(":")[0])
-    return CHECKOUT / "workers" / "protocols" / f"{name}.pyx"
-
-
 def protocol_source(name: str) -> str:
     """Its text. Raises OSError when it cannot be read."""
-    return protocol_file(name).read_text(encoding="utf-8")
+    return file_of(name).read_text(encoding="utf-8")
 
 
 def head_of(source: str) -> Head:
@@ -55,18 +50,21 @@ def head_of(source: str) -> Head:
 
 
 def unified_diff(before: str, after: str, *, context: int = 3) -> list[str]:
-    """Lines of a unified diff of two protocols' files, without line ends; none when they are the same.
+    """Lines of a unified diff of what two protocols do, without line ends; none when they do the same.
+
+    Each side is the protocol's head and its steps, inherited ones too (server/effective.py).
 
     Raises OSError when a source cannot be read.
     """
-    old, new = (protocol_source(name).splitlines() for name in (before, after))
-    old_path, new_path = (protocol_file(name).relative_to(CHECKOUT) for name in (before, after))
+    old, new = (effective_source(name).splitlines() for name in (before, after))
+    files = [file_of(name) for name in (before, after)]
+    old_path, new_path = (path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path.name for path in files)
     return list(difflib.unified_diff(old, new, f"a/{old_path}", f"b/{new_path}", n=context, lineterm=""))
 
 
 def side_by_side(before: str, after: str, *, context: int = 3) -> list[Row]:
     """The two files in rows, equal lines beyond `context` around a change left out. Raises OSError."""
-    old, new = (protocol_source(name).splitlines() for name in (before, after))
+    old, new = (effective_source(name).splitlines() for name in (before, after))
     rows: list[Row] = []
     end = 0
     for group in difflib.SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(context):

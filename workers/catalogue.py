@@ -24,6 +24,8 @@ class ScenarioEntry:
     summary: str
 
 
+MAX_LABEL = 64  # characters: a column of the database, and of a table on a terminal
+
 PROTOCOLS = {
     p.name: p
     for p in (
@@ -96,3 +98,9 @@ SCENARIOS = {
         ScenarioEntry("trace", "The page references of a real program, replayed by several emulated processes."),
     )
 }
+
+
+def label(protocol: str) -> str:
+    """What a protocol is called in lists and tables: its name, or file and class of one outside the tree."""
+    path, colon, cls = protocol.rpartition(":")
+    return f"{path.rpartition('/')[2]}:{cls}"[-MAX_LABEL:] if colon else protocol

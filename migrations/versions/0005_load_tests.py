@@ -21,7 +21,7 @@ FROM load_tests t LEFT JOIN runs r ON r.id = t.run_id
 
 V_REQUESTS = """
 SELECT e.load_test_id, t.created_at, t.shape, t.run_id, e.kind, e.name, e.requests, e.failures, e.sum_ns, e.max_ns,
-       e.requests * 1000000000.0 / t.elapsed_ns AS requests_s
+       CAST(e.requests AS DOUBLE PRECISION) * 1000000000 / t.elapsed_ns AS requests_s
 FROM load_entries e JOIN load_tests t ON t.id = e.load_test_id
 """
 

@@ -180,11 +180,17 @@ def upgrade() -> None:
         let_a_reader_read()
 
 
+def views_of_before() -> list[str]:
+    """The views over load tests, which both databases have since 0005."""
+    return list(context.script.get_revision("0005").module.VIEWS)
+
+
 def let_a_reader_read() -> None:
     """A role that may read the views and nothing else: what queries of /api/v1/query run as.
 
     A user who may not make roles gets a database whose queries are refused, with the words that an administrator needs.
     """
+    shown = ", ".join([*views("postgresql"), *views_of_before()])
     op.execute(f"""
         DO $$ BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN
@@ -192,7 +198,7 @@ def let_a_reader_read() -> None:
             END IF;
             EXECUTE 'GRANT {READER} TO ' || quote_ident(current_user);
             EXECUTE 'GRANT USAGE ON SCHEMA ' || quote_ident(current_schema()) || ' TO {READER}';
-            GRANT SELECT ON {", ".join(views("postgresql"))} TO {READER};
+            GRANT SELECT ON {shown} TO {READER};
         EXCEPTION WHEN insufficient_privilege OR duplicate_object OR unique_violation OR internal_error THEN
             RAISE NOTICE 'the role {READER} cannot be made here';
         END $$""")
@@ -207,6 +213,7 @@ def downgrade() -> None:
         op.execute(f"""
             DO $$ BEGIN
                 IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN
+                    REVOKE SELECT ON {", ".join(views_of_before())} FROM {READER};
                     EXECUTE 'REVOKE USAGE ON SCHEMA ' || quote_ident(current_schema()) || ' FROM {READER}';
                 END IF;
             END $$""")

@@ -17,7 +17,18 @@ from server.api.common import PREFIX, Responses, problems, the_service
 from server.auth.access import needs
 from server.csv_rows import csv_row
 from server.errors import Fault, ProblemError
-from server.filters import COMPARISONS, RUNS, STUDIES, FilteredList, FilterError, condition, order_by, parse, parse_sort
+from server.filters import (
+    COMPARISONS,
+    LOADS,
+    RUNS,
+    STUDIES,
+    FilteredList,
+    FilterError,
+    condition,
+    order_by,
+    parse,
+    parse_sort,
+)
 from server.query.views import VIEWS
 from server.store import NotFoundError
 from server.store.backup import write_backup
@@ -25,7 +36,12 @@ from server.temporary import TemporaryFolder
 
 # What can be had whole: the views under the names of their lists.
 LISTS = {view.removeprefix("v_"): view for view in VIEWS}
-FILTERS: dict[str, FilteredList] = {"run_id": RUNS, "study_id": STUDIES, "comparison_id": COMPARISONS}
+FILTERS: dict[str, FilteredList] = {
+    "run_id": RUNS,
+    "study_id": STUDIES,
+    "comparison_id": COMPARISONS,
+    "load_test_id": LOADS,
+}
 CHUNK = 64 << 10
 
 
@@ -36,7 +52,7 @@ class ExportQuery(BaseModel):
 
     format: Literal["csv", "json"] = "csv"
     filter: str = Field(
-        "", max_length=2_000, description="a filter of the runs, studies or comparisons (docs/filters.md)"
+        "", max_length=2_000, description="a filter of the runs, studies, comparisons or load tests (docs/filters.md)"
     )
     sort: str = Field("-id", max_length=64, description="a field to order by; - before it for from most to least")
 

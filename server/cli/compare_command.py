@@ -19,6 +19,7 @@ from server.compare.models import Comparison
 from server.config import Settings
 from server.documents import document_of
 from server.store import Store, StoreError
+from workers.catalogue import label
 from workers.outcome import Violation
 
 Form = Literal["mail", "markdown", "csv", "html"]
@@ -98,7 +99,8 @@ def compare(
 
 def arm_names(baseline: str, candidate: str) -> tuple[str, str]:
     """Names of the two arms; the second of two of the same protocol gets a number, as in swap_cache.2."""
-    return baseline, candidate if candidate != baseline else f"{candidate}.2"
+    names = label(baseline), label(candidate)
+    return names if names[0] != names[1] else (names[0], f"{names[1]}.2")
 
 
 def _check_report(report: str | None) -> None:

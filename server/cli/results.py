@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from server.cli.progress import Progress
 from server.config import Settings, SettingsError, load_settings
 from server.db import DatabaseError
 from server.store import Store, open_store
+
+if TYPE_CHECKING:
+    from server.dispatcher import Dispatcher
 
 
 def db_option(command: Any) -> Any:
@@ -53,17 +56,20 @@ def opened_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does: by the way that leaves nothing behind."""
+def _interrupting(dispatcher: Dispatcher) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM end what `dispatcher` runs, where it can be ended; the signals that came are in the list."""
+    came: list[int] = []
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        dispatcher.interrupt()
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def measure(
@@ -81,12 +87,13 @@ def measure(
 
     dispatcher = Dispatcher(store, settings, on_notice=progress.notice, **chosen)
     try:
-        with _terminate_as_interrupt(), progress:
-            dispatcher.run_until(finished)
-    except KeyboardInterrupt:
-        cancel()
-        click.echo("interrupted: what was running or queued is cancelled", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        with _interrupting(dispatcher) as interrupts:
+            with progress:
+                dispatcher.run_until(finished)
+            if interrupts:
+                cancel()
+                click.echo("interrupted: what was running or queued is cancelled", err=True)
+                raise click.exceptions.Exit(INTERRUPTED)
     except PlacerError as error:
         raise CommandError(str(error)) from error
     finally:

@@ -199,10 +199,10 @@ def options_of(spec: RunSpec) -> list[str] | None:
 
 
 def _leaves(body: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted field of a spec -> value; a mix is one value."""
+    """Dotted field of a spec -> value; a mix is one value, and so are all injected failures."""
     flat: dict[str, Any] = {}
     for name, value in body.items():
-        if isinstance(value, dict) and name != "mix":
+        if isinstance(value, dict) and name not in ("mix", "inject"):
             flat.update(_leaves(value, f"{prefix}{name}."))
         else:
             flat[f"{prefix}{name}"] = value
@@ -212,6 +212,8 @@ def _leaves(body: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _written(option: SpecOption, value: Any) -> str:
     if option.field == "mix":
         return json.dumps(value)
+    if option.field == "inject":
+        return ",".join(f"{name}={rate}" for name, rate in value.items())
     return repr(value / option.scale) if option.scale != 1 else str(value)
 
 

@@ -10,7 +10,8 @@ from typing import Any, get_args
 from sqlalchemy import ColumnElement, Integer, cast, exists, func, select
 
 from server.filters.fields import Field
-from server.models import attempts, baseline_runs, baselines, comparisons, runs, studies, violations
+from server.load import Shape
+from server.models import attempts, baseline_runs, baselines, comparisons, load_tests, runs, studies, violations
 from server.states import STATES
 from workers.spec import DeviceSpec, RunSpec, Scenario
 
@@ -162,4 +163,24 @@ COMPARISONS = _list(
         Field("age", "age", "time since it was made", _column(comparisons.c.created_at)),
     ],
     searched=("baseline", "candidate"),
+)
+
+LOADS = _list(
+    [
+        Field("id", "number", "number of the load test", _column(load_tests.c.id), is_whole=True),
+        Field("name", "text", "what its maker called it", _column(load_tests.c.name)),
+        Field("shape", "choice", "shape of the load", _column(load_tests.c.shape), choices=get_args(Shape)),
+        Field("users", "number", "most API users at a time", _column(load_tests.c.users), is_whole=True),
+        Field(
+            "cpu_users", "number", "users that were CPUs of a live run", _column(load_tests.c.cpu_users), is_whole=True
+        ),
+        Field(
+            "run", "number", "number of the run that the CPU users drove", _column(load_tests.c.run_id), is_whole=True
+        ),
+        Field("requests", "number", "requests and operations", _column(load_tests.c.requests), is_whole=True),
+        Field("failures", "number", "how many of them failed", _column(load_tests.c.failures), is_whole=True),
+        Field("created", "moment", "when it was kept", _column(load_tests.c.created_at)),
+        Field("age", "age", "time since it was kept", _column(load_tests.c.created_at)),
+    ],
+    searched=("name",),
 )

@@ -19,6 +19,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Device", ("device.",)),
     ("Memory", ("memcg.", "folios", "slots", "pages", "mms", "payload_bytes", "cluster_slots", "readahead_pages")),
     ("Laws and locks", ("laws", "lockdep", "lock")),
+    ("Injected failures", ("inject.",)),
     ("Cooperative executor", ("cooperative.",)),
     ("Workload", ()),
 )
@@ -37,6 +38,7 @@ HINTS = {
     "cluster_slots": "slots of a cluster; empty: 512, cooperative 16",
     "memcg.version": "of the memory cgroup",
     "memcg.limit_pages": "memory limit; empty: by scenario",
+    "memcg.children": "memcgs below the limited one; the mms take turns in them",
     "device.kind": "zram keeps the caller busy, a disk lets it sleep",
     "cooperative.scheduler": "how the next CPU is chosen",
     "cooperative.schedules": "interleavings that are played",
@@ -44,6 +46,13 @@ HINTS = {
     "lock": "lock word with a semaphore, or a plain semaphore",
     "laws": "when the laws are checked",
     "lockdep": "report illegal lock order and sleeps under spinlocks",
+    "inject.folio_alloc": "of a million allocations of a folio that fail",
+    "inject.table_alloc": "of a million allocations of a cluster's swap table that fail",
+    "inject.count_alloc": "of a million allocations of a continuation page or extend table that fail",
+    "inject.charge": "of a million memcg charges that fail",
+    "inject.device_error": "of a million requests that end with an error",
+    "inject.device_slow": "of a million requests that take 20 times as long",
+    "inject.lock_delay": "of a million holders of a cluster lock who are held up for 10 us",
 }
 
 
@@ -81,15 +90,19 @@ class FormGroup:
 
 
 def spec_fields() -> list[FormField]:
-    """Every field of a RunSpec, nested ones by dotted path, in the order of the spec."""
+    """Every field of a RunSpec, nested ones by dotted path, in the order of the spec; a rate of `inject` is one."""
     schema = RunSpec.model_json_schema()
     fields = []
     for name, part in schema["properties"].items():
         nested = schema["$defs"].get(part.get("$ref", "").rpartition("/")[2])
-        if nested is None:
-            fields.append(_field(name, part))
+        if nested is not None:
+            inside = nested["properties"]
+        elif "propertyNames" in part:  # known names, each with a value of the same kind
+            inside = dict.fromkeys(part["propertyNames"]["enum"], part["additionalProperties"])
         else:
-            fields += [_field(f"{name}.{inner}", inner_part) for inner, inner_part in nested["properties"].items()]
+            fields.append(_field(name, part))
+            continue
+        fields += [_field(f"{name}.{inner}", inner_part) for inner, inner_part in inside.items()]
     return fields
 
 
@@ -200,7 +213,7 @@ def values_of_spec(spec: RunSpec) -> dict[str, str]:
     for field in spec_fields():
         value: Any = dumped
         for part in field.name.split("."):
-            value = value[part]
+            value = value.get(part)  # a failure that is not injected has no rate
         if value is None or value is False:
             values[field.name] = ""
         elif value is True:

@@ -19,6 +19,7 @@ from server.states import LIVE, TERMINAL
 from server.store.errors import ConflictError, IdempotencyError, NotFoundError, QueueFullError
 from server.store.listing import page_of
 from server.store.rows import select_runs, to_runs
+from workers.catalogue import label
 from workers.spec import RunSpec, config_hash
 
 CANCEL_CODE = "cancelled"
@@ -52,7 +53,7 @@ def run_row(spec: RunSpec, now: str) -> dict[str, Any]:
     """A queued run of `spec`, without its place in a study."""
     return {
         "state": "queued",
-        "protocol": spec.protocol,
+        "protocol": label(spec.protocol),
         "scenario": spec.scenario,
         "executor": spec.executor,
         "cpus": spec.cpus,

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from server.query import VIEWS
 from server.store import Store
+from tests.database.outcomes import made_load_test
 
 EXPORTS = "/api/v1/exports"
 
@@ -21,7 +22,8 @@ def rows_of(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_list_is_had_whole_in_both_forms(client: FlaskClient, study: int, view: str) -> None:
+def test_a_list_is_had_whole_in_both_forms(client: FlaskClient, store: Store, study: int, view: str) -> None:
+    store.add_load_test(made_load_test(run_id=1, elapsed_ns=7_000_000_000))
     client.post("/api/v1/comparisons", json={"study": study, "baseline": "old", "candidate": "new"})
     path = f"{EXPORTS}/{view.removeprefix('v_')}"
     table = client.get(path)
@@ -45,6 +47,22 @@ def test_an_export_is_filtered_and_sorted(client: FlaskClient, study: int) -> No
     assert figures == sorted(figures, reverse=True)
     _, *waits = rows_of(client.get(f"{EXPORTS}/waits", query_string={"filter": "id:3"}).text)
     assert [(row[0], row[7]) for row in waits] == [("3", "cluster_lock"), ("3", "tick_sleep")]
+
+
+def test_an_export_of_load_tests_is_filtered_and_sorted(client: FlaskClient, store: Store) -> None:
+    for users in (3, 5, 9):
+        store.add_load_test(made_load_test(users=users))
+    query = {"filter": "users>=5", "sort": "users", "format": "json"}
+    loads = client.get(f"{EXPORTS}/loads", query_string=query).get_json()
+    assert [each["users"] for each in loads] == [5, 9]
+    requests = client.get(f"{EXPORTS}/requests", query_string=query).get_json()
+    assert [(each["load_test_id"], each["kind"]) for each in requests] == [
+        (2, "CPU"),
+        (2, "GET"),
+        (3, "CPU"),
+        (3, "GET"),
+    ]
+    assert {each["requests_s"] for each in requests} == {100.0}
 
 
 @pytest.mark.parametrize(

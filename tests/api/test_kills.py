@@ -18,7 +18,7 @@ from server.config import Settings
 from server.dispatcher import Dispatcher, Notice
 from server.processes import session_members
 from server.states import TERMINAL
-from server.store import open_store
+from server.store import Store
 from workers.spec import RunSpec
 
 SECONDS = 0.3
@@ -53,8 +53,7 @@ class Killer:
 
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("runs", [6, pytest.param(200, marks=[pytest.mark.torture, pytest.mark.timeout(1200)])])
-def test_whatever_is_killed_every_run_ends(settings: Settings, runs: int) -> None:
-    store = open_store(settings.database_url)
+def test_whatever_is_killed_every_run_ends(settings: Settings, store: Store, runs: int) -> None:
     for seed in range(runs):
         store.create_run(RunSpec(protocol=("has_cache", "swap_cache")[seed % 2], seconds=SECONDS, seed=seed))
     killer = Killer(seed=runs)
@@ -71,7 +70,7 @@ def test_whatever_is_killed_every_run_ends(settings: Settings, runs: int) -> Non
         pid = store.attempts_of(run.id)[-1].supervisor_pid
         assert pid is not None
         assert session_members(pid) == []
-    with store.db.read() as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
-        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
-    store.close()
+    if not store.db.is_postgresql:  # which checks its keys itself
+        with store.db.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []

@@ -56,7 +56,8 @@ def test_an_error_of_ours(client: FlaskClient, store: Store, caplog: pytest.LogC
         connection.exec_driver_sql("ALTER TABLE runs RENAME TO runs_away")
     document = problem(client.get(RUNS), 500)
     assert "runs" not in str(document["detail"])
-    assert "no such table: runs" in caplog.text
+    missing = 'relation "runs" does not exist' if store.db.is_postgresql else "no such table: runs"
+    assert missing in caplog.text
 
 
 @pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "localhost.evil:8000", "[::2]"])

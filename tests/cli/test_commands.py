@@ -40,16 +40,22 @@ def test_every_command_has_help_and_json(command: str) -> None:
         (["run", "swap_cache", "--hz", "42"], "--hz"),
         (["diff", "has_cache", "nothing"], "no protocol 'nothing'"),
         (["record", "-o", "x.swpt"], "COMMAND"),
-        (["serve", "--host", "0.0.0.0"], "not a loopback address"),
         (["load", "--server", "ftp://x"], "--server ftp://x"),
         (["nonsense"], "No such command"),
     ],
 )
 def test_usage_errors_exit_2_and_say_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:
-    where = ["--db", str(tmp_path / "r.db")] if arguments[0] in ("compare", "run", "serve") else []
+    where = ["--db", str(tmp_path / "r.db")] if arguments[0] in ("compare", "run") else []
     result = swaprace(*arguments, *where)
     assert result.exit_code == 2, result.output
     assert words in result.stderr.replace("\n", " ")
+
+
+def test_beyond_loopback_nothing_is_served_without_a_token(tmp_path: Path) -> None:
+    result = swaprace("serve", "--host", "0.0.0.0", "--db", str(tmp_path / "r.db"))
+    assert result.exit_code == 1
+    assert "0.0.0.0 is not loopback, and there is no token" in result.stderr.replace("\n", " ")
+    assert "swaprace token create NAME" in result.stderr.replace("\n", " ")
 
 
 def test_a_database_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -62,7 +68,15 @@ def test_a_database_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_the_diff_reads_as_a_patch() -> None:
     lines = source_diff("has_cache", "swap_cache")
     assert lines[:2] == ["--- a/workers/protocols/has_cache.pyx", "+++ b/workers/protocols/swap_cache.pyx"]
-    assert any(line.startswith(("-class HasCache", "-cdef class HasCache")) for line in lines)
+    assert "-            cpu.tick_sleep()" in lines
+
+
+def test_the_diff_shows_steps_that_a_class_inherits() -> None:
+    """The fix of the patch, and nothing else: the cgroup id is recorded before the slot may be freed."""
+    lines = source_diff("swap_cache_as_posted", "swap_cache", context=0)
+    body = [line for line in lines if line.startswith(("+ ", "- ")) and "memcg1_swapout(" in line]
+    assert body == ["+        memcg1_swapout(cpu, pfn, entry)", "-        memcg1_swapout(cpu, pfn, entry)"]
+    assert sum(line.startswith(("+", "-")) for line in source_diff("has_cache", "has_cache_waitqueue")) < 100
 
 
 def test_the_diff_is_plain_in_a_pipe_and_json_on_demand() -> None:

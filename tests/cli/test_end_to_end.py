@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from server.cli import main
 from server.cli.doctor_checks import missing_modules
-from server.store import open_store
+from server.cli.exits import INTERRUPTED
+from server.store import Store, open_store
 
 PATIENCE_SECONDS = 120
 
@@ -109,6 +112,26 @@ def test_an_interrupt_cancels_and_leaves_nothing(checkout: Path, tmp_path: Path,
         store.close()
     assert set(states) <= {"succeeded", "cancelled"}
     assert states["cancelled"] >= 1
+
+
+def test_an_interrupt_right_after_a_claim_leaves_no_run_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has noted the run yet that the database already holds for alive."""
+    claim = Store.claim
+
+    def interrupted_claim(*arguments: Any, **named: Any) -> Any:
+        claimed = claim(*arguments, **named)
+        signal.raise_signal(signal.SIGINT)
+        return claimed
+
+    monkeypatch.setattr(Store, "claim", interrupted_claim)
+    database = tmp_path / "r.db"
+    done = CliRunner().invoke(main, ["run", "swap_cache", "--seconds", "20", "--db", str(database)])
+    assert done.exit_code == INTERRUPTED, done.output
+    store = open_store(f"sqlite:///{database}")
+    try:
+        assert store.get_run(1).state == "cancelled"
+    finally:
+        store.close()
 
 
 def test_a_recorded_program_is_a_workload(checkout: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from server.cli.spec_options import build_spec, spec_options
+from server.cli.spec_options import build_spec, options_of, spec_options
 from workers.spec import RunSpec
 
 
@@ -45,6 +45,7 @@ def test_without_options_the_spec_has_its_own_defaults() -> None:
         (["--memcg-children", "3"], "memcg.children", 3),
         (["--readahead-pages", "16"], "readahead_pages", 16),
         (["--lockdep"], "lockdep", True),
+        (["--inject", "charge=1000,device_error=5"], "inject", {"charge": 1000, "device_error": 5}),
         (["--trace", "cc1"], "scenario", "trace"),
         (["--mix", '{"load": 3}'], "mix", {"load": 3}),
         (["--mix", '{"load": 3}'], "scenario", "mix"),
@@ -74,6 +75,9 @@ def test_a_mix_may_be_a_file_and_a_trace_a_path(tmp_path: Path) -> None:
         (["--read-us", "-1"], ["--read-us", "-1000"]),
         (["--mix", "{load}"], ["--mix {load}", "not JSON"]),
         (["--mix", "/nowhere.json"], ["--mix /nowhere.json", "neither JSON"]),
+        (["--inject", "charge"], ["--inject charge", "charge=1000"]),
+        (["--inject", "charges=5"], ["--inject", "'charge'"]),
+        (["--inject", "charge=1000001"], ["--inject 1000001", "less than or equal to 1000000"]),
         (["--scenario", "trace"], ["scenario trace needs 'trace'"]),
         (["--laws", "every_unlock"], ["needs executor=cooperative"]),
     ],
@@ -90,14 +94,30 @@ def test_an_unknown_protocol_is_told_with_a_guess() -> None:
         build_spec("swapcache", {})
 
 
+def test_the_options_of_a_spec_make_it_again() -> None:
+    spec = spec_of("--inject", "charge=1000,device_slow=5", "--mix", '{"load": 3}', "--read-us", "2.5", "--hz", "1000")
+    words = options_of(spec)
+    assert words is not None
+    assert spec_of(*words) == spec
+    assert options_of(spec_of()) == []
+
+
 def test_every_field_of_a_spec_can_be_set() -> None:
-    """Protocol is the argument and seed an option of the command; the scheduler follows from --schedule."""
+    """Protocol is the argument and seed an option of the command; the scheduler follows from --schedule.
+
+    Clients drive the runs of a server alone, so that a driver is asked for over its API.
+    """
     from server.cli.spec_options import _spec_options
 
     body = RunSpec(protocol="swap_cache").model_dump()
     fields = {
-        f"{name}.{inner}" if isinstance(value, dict) else name
+        name if inner == name else f"{name}.{inner}"
         for name, value in body.items()
-        for inner in (value if isinstance(value, dict) else [name])
+        for inner in (value if isinstance(value, dict) and value else [name])
     }
-    assert fields - {option.field for option in _spec_options()} == {"protocol", "seed", "cooperative.scheduler"}
+    assert fields - {option.field for option in _spec_options()} == {
+        "protocol",
+        "seed",
+        "driver",
+        "cooperative.scheduler",
+    }

@@ -70,17 +70,23 @@ def test_a_race_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
-    for label, keys in (("Baseline", "has"), ("Candidate", "swap"), ("Scenario", "thread")):
+    for label, value in (("Baseline", "has_cache"), ("Candidate", "swap_table"), ("Scenario", "thread_fault")):
         page.keyboard.press("Tab")
-        expect(page.get_by_label(label, exact=True)).to_be_focused()
-        page.keyboard.type(keys)
+        choice = page.get_by_label(label, exact=True)
+        expect(choice).to_be_focused()
+        page.keyboard.press("Home")
+        for _ in range(choice.locator("option").count()):
+            if choice.input_value() == value:
+                break
+            page.keyboard.press("ArrowDown")
+        expect(choice).to_have_value(value)
     for value in ("2", "0.2", "2"):
         page.keyboard.press("Tab")
         page.keyboard.press("Control+a")
         page.keyboard.type(value)
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/studies/\d+$"))
-    compare = page.get_by_role("link", name="Compare swap_cache against has_cache")
+    compare = page.get_by_role("link", name="Compare swap_table against has_cache")
     expect(compare).to_be_visible(timeout=PATIENCE_MS)
     for _ in range(30):
         page.keyboard.press("Tab")
@@ -89,7 +95,7 @@ def test_a_race_by_keyboard_alone(page: Page) -> None:
     expect(compare).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/compar"))
-    expect(page.locator("h1")).to_contain_text("swap_cache")
+    expect(page.locator("h1")).to_contain_text("swap_table")
 
 
 @pytest.mark.usefixtures("core")

@@ -57,7 +57,8 @@ def test_what_the_form_shows_of_a_spec_is_read_as_that_spec() -> None:
             "seconds": 0.25,
             "lockdep": True,
             "device": {"kind": "disk", "queue_depth": 4},
-            "memcg": {"limit_pages": 64},
+            "memcg": {"limit_pages": 64, "children": 3},
+            "inject": {"charge": 1_000, "device_slow": 0},
         }
     )
     assert RunSpec.model_validate(read_form(values_of_spec(spec))) == spec
@@ -74,6 +75,18 @@ def test_errors_are_told_by_field() -> None:
     assert groups["Device"]
     assert not groups["Memory"]
     assert {field.name for field in spec_fields()} > {"seconds", "memcg.version"}
+
+
+def test_a_rate_of_failures_is_a_field_with_errors_of_its_own() -> None:
+    with pytest.raises(ValidationError) as refused:
+        RunSpec.model_validate(
+            read_form({"protocol": "has_cache", "inject.charge": "1000001", "inject.lock_delay": "5 %"})
+        )
+    told = errors_of(refused.value)
+    assert set(told) == {"inject.charge", "inject.lock_delay"}
+    assert "less than or equal to 1000000" in told["inject.charge"][0]
+    assert next(group for group in form_groups({}, told) if group.title == "Injected failures").open
+    assert RunSpec.model_validate(read_form({"protocol": "has_cache", "inject.charge": " "})).inject == {}
 
 
 def test_a_moment_is_what_came_between_two_samples() -> None:

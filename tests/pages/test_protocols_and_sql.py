@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from server.effective import effective_source
 from server.sources import head_of, laws, protocol_source, side_by_side, unified_diff
 from workers.catalogue import PROTOCOLS
 
@@ -29,7 +30,7 @@ def test_two_protocols_are_laid_beside_each_other(page: Page) -> None:
 
 
 def test_both_diffs_hold_the_whole_change() -> None:
-    old, new = (protocol_source(name).splitlines() for name in ("has_cache", "swap_cache"))
+    old, new = (effective_source(name).splitlines() for name in ("has_cache", "swap_cache"))
     rows = side_by_side("has_cache", "swap_cache", context=10_000)
     assert [row.old for row in rows if row.old is not None] == old
     assert [row.new for row in rows if row.new is not None] == new

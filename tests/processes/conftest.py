@@ -147,6 +147,17 @@ def children() -> Callable[[int], list[int]]:
 
 
 @pytest.fixture
+def workers() -> Callable[[], list[int]]:
+    """Pids of the workers of a run in this process: its children less those that outlive a test.
+
+    A PostgreSQL, a browser, a Dask cluster that tests before this one have started are children of this process too,
+    older than any worker: to stop or kill one of them would harm the tests after this one and prove nothing.
+    """
+    others = set(children_of(os.getpid()))
+    return lambda: [pid for pid in children_of(os.getpid()) if pid not in others]
+
+
+@pytest.fixture
 def ear() -> Iterator[Ear]:
     """The commands of a run in this process."""
     ear = Ear()

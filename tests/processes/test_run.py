@@ -16,7 +16,7 @@ from workers.outcome import Event, Outcome
 from workers.spec import RunSpec
 
 Perform = Callable[..., Outcome]
-Children = Callable[[int], list[int]]
+Workers = Callable[[], list[int]]
 
 
 def number(value: float | int | None) -> float:
@@ -71,16 +71,16 @@ def test_a_run_whose_operations_are_done_ends_early(perform: Perform) -> None:
     assert outcome.metrics["operations"] == 3000
 
 
-def test_the_device_of_a_disk_serves_until_all_cpus_have_left(perform: Perform, children: Children) -> None:
-    workers: list[int] = []
+def test_the_device_of_a_disk_serves_until_all_cpus_have_left(perform: Perform, workers: Workers) -> None:
+    seen: list[int] = []
     outcome = perform(
-        lambda event: workers.extend(children(os.getpid()) if event.event == "running" else []),
+        lambda event: seen.extend(workers() if event.event == "running" else []),
         protocol="finishes",
         seconds=60,
         device={"kind": "disk"},
     )
     assert outcome.status == "succeeded"
-    assert len(workers) == 4
+    assert len(seen) == 4
 
 
 def test_laws_off_checks_none(perform: Perform) -> None:
@@ -147,13 +147,13 @@ def test_a_refused_geometry_creates_nothing(perform: Perform) -> None:
     assert 0 < outcome.evidence["free_bytes"] < 1 << 50
 
 
-def test_a_killed_worker_ends_the_attempt_within_a_second(perform: Perform, children: Children) -> None:
+def test_a_killed_worker_ends_the_attempt_within_a_second(perform: Perform, workers: Workers) -> None:
     killed_ns: list[int] = []
     victims: list[int] = []
 
     def kill(event: Event) -> None:
         if event.event == "running":
-            victims.extend(children(os.getpid()))
+            victims.extend(workers())
             killed_ns.append(time.monotonic_ns())
             os.kill(victims[1], signal.SIGKILL)
 
@@ -166,12 +166,12 @@ def test_a_killed_worker_ends_the_attempt_within_a_second(perform: Perform, chil
     assert outcome.metrics == {}
 
 
-def test_a_stopped_worker_is_not_dead(perform: Perform, children: Children) -> None:
+def test_a_stopped_worker_is_not_dead(perform: Perform, workers: Workers) -> None:
     stopped: list[int] = []
 
     def stop(event: Event) -> None:
         if event.event == "running":
-            stopped.append(children(os.getpid())[0])
+            stopped.append(workers()[0])
             os.kill(stopped[0], signal.SIGSTOP)
         if event.event == "heartbeat":  # a second later: 0.8 s after it should have left
             os.kill(stopped[0], signal.SIGCONT)
@@ -181,10 +181,10 @@ def test_a_stopped_worker_is_not_dead(perform: Perform, children: Children) -> N
     assert outcome.elapsed_ns > 800_000_000
 
 
-def test_a_worker_that_stays_stopped_is_stuck_after_the_grace(perform: Perform, children: Children) -> None:
+def test_a_worker_that_stays_stopped_is_stuck_after_the_grace(perform: Perform, workers: Workers) -> None:
     def stop(event: Event) -> None:
         if event.event == "running":
-            os.kill(children(os.getpid())[0], signal.SIGSTOP)
+            os.kill(workers()[0], signal.SIGSTOP)
 
     began_ns = time.monotonic_ns()
     outcome = perform(stop, seconds=0.1)
