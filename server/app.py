@@ -6,7 +6,7 @@ from apiflask import APIFlask
 
 from server import errors, guard, openapi, pages
 from server.api import blueprints, etags
-from server.api.common import EXTENSION, Service
+from server.api.common import EXTENSION, IdConverter, Service
 from server.config import Settings
 from server.events import Streams
 from server.metrics import Metrics
@@ -20,6 +20,7 @@ DESCRIPTION = "Races of Linux swap-in synchronization protocols: runs, studies, 
 def make_app(settings: Settings) -> APIFlask:
     """The application for `settings`; its database is made or migrated. Raises DatabaseError."""
     app = APIFlask("server", title="swaprace", version=version(), docs_path=None)
+    app.url_map.converters["int"] = IdConverter
     app.config.update(
         DESCRIPTION=DESCRIPTION,
         OPENAPI_VERSION="3.1.0",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self, TypedDict, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from werkzeug.routing import IntegerConverter
 
 from server.config import Settings
 from server.errors import PROBLEM_TYPE, Fault, ProblemError
@@ -26,7 +27,21 @@ PREFIX = "/api/v1"
 EXTENSION = "swaprace"
 MAX_LIMIT = 200
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-ID = f"<int(max={MAX_ID}):{{}}>"  # beyond it is not an id, so there is no such resource
+ID = f"<int(max={MAX_ID}):{{}}>"
+
+
+class IdConverter(IntegerConverter):
+    """A number in an address; one beyond `max` is taken for `max`, which no resource has, so that it is not found.
+
+    werkzeug's own lets such an address match no rule, and answers 405 where the path has another method too.
+    """
+
+    def to_python(self, value: str) -> int:
+        digits = value.lstrip("0") or "0"
+        if self.max is not None and len(digits) > len(str(self.max)):
+            return self.max
+        return int(digits) if self.max is None else min(int(digits), self.max)
+
 
 T = TypeVar("T")
 Responses = dict[int | str, dict[str, Any]]  # status -> OpenAPI response object
