@@ -116,7 +116,7 @@ def test_a_cancel_ends_the_whole_tree(bench: Lab, by: str) -> None:
 
 
 def test_a_cancel_of_what_waits_starts_nothing(bench: Lab) -> None:
-    """Mostly the first runs and the second waits; a first one whose engine was slow to begin it goes back to the queue."""
+    """Mostly the first runs and the second waits; one that its engine was slow to begin goes back to the queue."""
     both = {bench.store.create_run(LONG).id, bench.store.create_run(LONG).id}
     until(lambda: any(bench.run(run).state == "running" for run in both), "one of two runs running")
     first = next(run for run in both if bench.run(run).state == "running")
