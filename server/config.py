@@ -60,6 +60,13 @@ class Settings(BaseModel):
     max_seconds: float = Field(
         MAX_SECONDS, gt=0, le=MAX_SECONDS, description="longest measured time that a run of the API may ask for"
     )
+    explorations: int = Field(1, ge=0, le=64, description="explorations that the server plays at once; 0 plays none")
+    max_exploration_seconds: float = Field(
+        3600.0,
+        gt=0,
+        le=86400,
+        description="longest time that an exploration may ask for, or that its schedules may take",
+    )
     max_segment_bytes: int = Field(
         4 << 30, ge=1 << 20, le=1 << 46, description="largest segment of shared memory that a run of the API may need"
     )

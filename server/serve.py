@@ -25,6 +25,7 @@ from server.auth.access import token_is_needed
 from server.config import LOOPBACK, Settings
 from server.db import DatabaseError, upgrade
 from server.dispatcher import Dispatcher, Notice
+from server.exploring.keeper import Keeper
 from server.intake import IntakeWorker, make_descriptors
 from server.logs import ServerLogger
 from server.metrics import Metrics
@@ -41,11 +42,12 @@ STOP_SECONDS = 5.0  # beyond the time that a supervisor has to end: to kill it a
 
 @dataclass
 class Background:
-    """The dispatcher of a server process and its thread, and what prunes beside it."""
+    """The dispatcher of a server process and its thread, and what prunes and explores beside it."""
 
     dispatcher: Dispatcher
     thread: threading.Thread
     pruner: Pruner
+    keeper: Keeper
 
 
 def start_dispatcher(service: Service) -> Background:
@@ -61,15 +63,18 @@ def start_dispatcher(service: Service) -> Background:
     thread.start()
     pruner = Pruner(service.store, service.settings)
     pruner.start()
-    return Background(dispatcher, thread, pruner)
+    keeper = Keeper(service.store, service.settings)
+    keeper.start()
+    return Background(dispatcher, thread, pruner, keeper)
 
 
 def stop_dispatcher(background: Background, settings: Settings) -> bool:
-    """End the live run as cancelled and wait for the thread; True when it has ended in time."""
+    """End the live run and what is explored as cancelled, and wait for both; True when they have ended in time."""
     background.dispatcher.stop()
     background.pruner.stop()
+    explored = background.keeper.stop()
     background.thread.join(settings.kill_after_seconds + STOP_SECONDS)
-    return not background.thread.is_alive()
+    return explored and not background.thread.is_alive()
 
 
 def patiently_made(settings: Settings) -> Flask:
@@ -151,6 +156,8 @@ class Server(BaseApplication):
 
     def _on_worker_exit(self, _arbiter: object, _worker: object) -> None:
         if os.getppid() != self._master:
+            if self._background is not None:
+                self._background.keeper.stop()  # an explorer ends with this process in any case
             return  # the master was killed, nobody asked to stop: the run goes on, and whoever comes next adopts it
         if self._background is not None:
             stop_dispatcher(self._background, self._settings)

@@ -36,7 +36,8 @@ cdef struct swap_cluster_info:
     uint32_t owner  # CPU + 1
     # ci->lock must be held:
     uint32_t ext  # index of its extend table + 1; 0: none
-    uint32_t pad[10]
+    uint32_t swept  # its count + 1 since swapoff has swept it, 0: no swapoff has; for law C18
+    uint32_t pad[9]
 
 cdef struct cluster_list:  # si->lock must be held
     uint32_t head

@@ -31,6 +31,11 @@ cdef enum:  # mm_state
     MM_EXITING = 2
     MM_FORKING = 3
 
+cdef enum:  # mmlist: where its links lead
+    MMLIST_NONE = 0  # nowhere: the list that they are is empty
+    MMLIST_ON = 1  # to the list that swapoff walks
+    MMLIST_ASIDE = 2  # to mms that are not on that list; no sound protocol leads there
+
 cdef struct mm_struct:
     # rw_semaphore: readers in the low bits, writer in the top bit; waiters sleep in a wait queue
     uint32_t mmap_lock
@@ -39,7 +44,7 @@ cdef struct mm_struct:
     uint32_t state  # mm_state
     uint32_t anon_vma
     uint32_t memcg
-    uint32_t on_mmlist
+    uint32_t on_mmlist  # mmlist
     uint32_t pad[9]
 
 cdef struct anon_vma_t:

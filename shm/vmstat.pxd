@@ -80,6 +80,7 @@ cdef enum:  # warning: steps that found the world as no protocol may leave it (k
     WARN_CLAIM_LEFT  # a claim that no one ended
     WARN_LOST_WAKEUP  # a waiter whose event had come
     WARN_LOCKDEP  # illegal order, or a sleep under a spinlock class
+    WARN_NO_SLOT  # a slot asked for that no device in use has
     NR_WARNINGS
 
 cdef struct wait_t:

@@ -57,6 +57,7 @@ cdef class Cpu:
     cdef void busy(self, uint64_t ns) noexcept nogil
     cdef uint64_t now(self) noexcept nogil
     cdef void step(self, int kind, void *obj, int access) noexcept nogil
+    cdef bint chance(self, uint32_t ppm) noexcept nogil
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil
     cdef void attach(self, char *base, uint32_t cpu) except *
 
@@ -73,7 +74,7 @@ cdef inline void count(Cpu cpu, int event) noexcept nogil:
 cdef inline bint injected(Cpu cpu, int which) noexcept nogil:
     """Whether this step is to fail, by the run's rate for such failures. Context: none."""
     cdef uint32_t ppm = cpu.m.control.inject_ppm[which]
-    return ppm != 0 and random_u64(cpu) % 1000000 < ppm
+    return ppm != 0 and cpu.chance(ppm)
 
 cdef inline void gauge(Cpu cpu, int which, int64_t by) noexcept nogil:
     cpu.my.gauges[which] += by

@@ -66,6 +66,9 @@ cdef class Cpu:
     cdef void step(self, int kind, void *obj, int access) noexcept nogil:
         pass
 
+    cdef bint chance(self, uint32_t ppm) noexcept nogil:
+        return random_u64(self) % 1000000 < ppm
+
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:
         pass
 

@@ -61,6 +61,7 @@ class SlotState(Model):
     value: int | None = None
     count: int | None = None
     has_cache: bool | None = None
+    memcg: int = Field(0, description="cgroup id recorded on the slot; 0: none")
 
 
 class FolioState(Model):
@@ -73,8 +74,18 @@ class FolioState(Model):
     locked_by: str | None = None
 
 
+class PteState(Model):
+    """A page-table entry: none, present with the PFN of its folio, or swap with its slot. The bits beside are left out."""
+
+    mm: int
+    page: int
+    kind: Literal["none", "present", "swap"]
+    pfn: int | None = None
+    slot: str | None = Field(None, pattern=r"^\d+:\d+$", description="device:offset")
+
+
 class Step(Model):
-    """One step of one CPU. `slots` and `folios` are what it has changed, as they are after it."""
+    """One step of one CPU. `slots`, `folios` and `ptes` are what it has changed, as they are after it."""
 
     at_ns: int
     cpu: int
@@ -87,6 +98,7 @@ class Step(Model):
     where: list[str] = Field(default_factory=list, description="file:function, innermost first")
     slots: list[SlotState] = Field(default_factory=list)
     folios: list[FolioState] = Field(default_factory=list)
+    ptes: list[PteState] = Field(default_factory=list)
 
 
 class Finding(Model):
@@ -100,7 +112,7 @@ class Finding(Model):
 class Timeline(Model):
     """An interleaving. `at_ns` is virtual in a replay, and counted from the first record in a trace.
 
-    `slots` and `folios`: the states before the first step, of all that the steps change or touch.
+    `slots`, `folios` and `ptes`: the states before the first step, of all that the steps change or touch.
     """
 
     format: Literal["swaprace-timeline"] = "swaprace-timeline"
@@ -113,6 +125,7 @@ class Timeline(Model):
     steps: list[Step] = Field(max_length=MAX_STEPS)
     slots: list[SlotState] = Field(default_factory=list)
     folios: list[FolioState] = Field(default_factory=list)
+    ptes: list[PteState] = Field(default_factory=list)
     left_out_before: int = 0
     left_out_between: int = Field(0, description="records of a trace within the shown time that concern other slots")
     left_out_after: int = 0

@@ -9,11 +9,13 @@ from server.api.baselines import baselines
 from server.api.catalogues import catalogues
 from server.api.comparisons import comparisons
 from server.api.events import events
+from server.api.explorations import explorations
 from server.api.exports import exports
 from server.api.hosts import hosts
 from server.api.load_tests import load_tests
 from server.api.operations import operations
 from server.api.query import query
+from server.api.replays import replays
 from server.api.results import results
 from server.api.runs import runs
 from server.api.service import service
@@ -35,6 +37,8 @@ def blueprints() -> list[APIBlueprint]:
         load_tests(),
         studies(),
         comparisons(),
+        explorations(),
+        replays(),
         query(),
         exports(),
         service(),

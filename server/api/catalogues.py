@@ -1,15 +1,18 @@
-"""Catalogues: the protocols that can be raced and the scenarios they can be raced in."""
+"""Catalogues: the protocols that can be raced, the scenarios of runs, and the races of explorations."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from apiflask import APIBlueprint
 
 from server.api.common import PREFIX, problems
+from server.exploring.names import race_told
 from server.schemas import Model
 from server.store import NotFoundError
 from workers.catalogue import PROTOCOLS, SCENARIOS
+from workers.races import RACES
 
 
 class Protocol(Model):
@@ -41,8 +44,25 @@ class ScenarioList(Model):
     items: list[Scenario]
 
 
+class RaceEntry(Model):
+    """A race that exploration plays: what CPU 0 does before, what each CPU does then, and what its machine has."""
+
+    name: str
+    sentence: str
+    cpus: int
+    before: list[str]
+    steps: list[list[str]]
+    fields: dict[str, Any]
+
+
+class RaceList(Model):
+    """All races."""
+
+    items: list[RaceEntry]
+
+
 def catalogues() -> APIBlueprint:
-    """The blueprint of /protocols and /scenarios."""
+    """The blueprint of /protocols, /scenarios and /races."""
     bp = APIBlueprint("catalogues", __name__, url_prefix=PREFIX, tag="catalogues")
 
     @bp.get("/protocols")
@@ -72,5 +92,11 @@ def catalogues() -> APIBlueprint:
         if name not in SCENARIOS:
             raise NotFoundError("scenario", repr(name))
         return Scenario(**asdict(SCENARIOS[name]))
+
+    @bp.get("/races")
+    @bp.output(RaceList, description="The races.")
+    @bp.doc(summary="List races")
+    def list_races() -> RaceList:
+        return RaceList(items=[RaceEntry(**race_told(race)) for race in RACES.values()])
 
     return bp

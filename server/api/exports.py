@@ -19,6 +19,7 @@ from server.csv_rows import csv_row
 from server.errors import Fault, ProblemError
 from server.filters import (
     COMPARISONS,
+    EXPLORATIONS,
     LOADS,
     RUNS,
     STUDIES,
@@ -41,6 +42,7 @@ FILTERS: dict[str, FilteredList] = {
     "study_id": STUDIES,
     "comparison_id": COMPARISONS,
     "load_test_id": LOADS,
+    "exploration_id": EXPLORATIONS,
 }
 CHUNK = 64 << 10
 
@@ -52,7 +54,9 @@ class ExportQuery(BaseModel):
 
     format: Literal["csv", "json"] = "csv"
     filter: str = Field(
-        "", max_length=2_000, description="a filter of the runs, studies, comparisons or load tests (docs/filters.md)"
+        "",
+        max_length=2_000,
+        description="a filter of runs, studies, comparisons, load tests or explorations (docs/filters.md)",
     )
     sort: str = Field("-id", max_length=64, description="a field to order by; - before it for from most to least")
 

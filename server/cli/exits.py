@@ -7,7 +7,7 @@ import click
 OK = 0
 ERROR = 1
 USAGE = 2
-REGRESSION = 3  # a metric regressed, or a law was violated
+REGRESSION = 3  # a metric regressed, a law was violated, or an exploration found something
 INCONCLUSIVE = 4  # only where --fail-on-inconclusive asks for it
 INTERRUPTED = 130  # 128 and SIGINT, as shells count
 

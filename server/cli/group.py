@@ -14,6 +14,9 @@ COMMANDS = {
     "study": "server.cli.study_command",
     "run": "server.cli.run_command",
     "runs": "server.cli.runs_command",
+    "explore": "server.cli.explore_command",
+    "museum": "server.cli.museum_command",
+    "scenarios": "server.cli.scenarios_command",
     "baseline": "server.cli.baseline_command",
     "calibrate": "server.cli.calibrate_command",
     "diff": "server.cli.diff_command",
@@ -47,6 +50,6 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Race Linux swap-in synchronization protocols against each other in emulated memory.
 
-    Exit codes: 0 ok, 1 error, 2 usage, 3 a regression or a violated law, 4 inconclusive (--fail-on-inconclusive),
+    Exit codes: 0 ok, 1 error, 2 usage, 3 a regression, a violated law or a finding, 4 inconclusive (--fail-on-inconclusive),
     130 interrupted.
     """

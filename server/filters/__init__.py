@@ -9,12 +9,13 @@ from __future__ import annotations
 from server.filters.compile import condition
 from server.filters.errors import FilterError
 from server.filters.fields import Field, Kind
-from server.filters.lists import COMPARISONS, LOADS, RUNS, STUDIES, FilteredList
+from server.filters.lists import COMPARISONS, EXPLORATIONS, LOADS, RUNS, STUDIES, FilteredList
 from server.filters.parser import parse
 from server.filters.sort import NEWEST, Order, Position, behind, order_by, parse_sort, sort_value
 
 __all__ = [
     "COMPARISONS",
+    "EXPLORATIONS",
     "LOADS",
     "NEWEST",
     "RUNS",

@@ -11,8 +11,21 @@ from sqlalchemy import ColumnElement, Integer, cast, exists, func, select
 
 from server.filters.fields import Field
 from server.load import Shape
-from server.models import attempts, baseline_runs, baselines, comparisons, load_tests, runs, studies, violations
+from server.exploring.states import STATES as EXPLORATION_STATES
+from server.models import (
+    attempts,
+    baseline_runs,
+    baselines,
+    comparisons,
+    explorations,
+    findings,
+    load_tests,
+    runs,
+    studies,
+    violations,
+)
 from server.states import STATES
+from workers.exploration import ExplorationSpec
 from workers.spec import DeviceSpec, RunSpec, Scenario
 
 
@@ -73,7 +86,16 @@ def _in_baseline(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(baseline_runs.c.run_id == runs.c.id, baselines.c.id == baseline_runs.c.baseline_id, condition)
 
 
-def _choices(model: type[RunSpec] | type[DeviceSpec], field: str) -> tuple[str, ...]:
+def _found_law(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(findings.c.exploration_id == explorations.c.id, condition)
+
+
+def _found() -> ColumnElement[Any]:
+    number = select(func.count()).select_from(findings).where(findings.c.exploration_id == explorations.c.id)
+    return number.scalar_subquery()
+
+
+def _choices(model: type[RunSpec] | type[DeviceSpec] | type[ExplorationSpec], field: str) -> tuple[str, ...]:
     return tuple(map(str, get_args(model.model_fields[field].annotation)))
 
 
@@ -183,4 +205,32 @@ LOADS = _list(
         Field("age", "age", "time since it was kept", _column(load_tests.c.created_at)),
     ],
     searched=("name",),
+)
+
+EXPLORATIONS = _list(
+    [
+        Field("id", "number", "number of the exploration", _column(explorations.c.id), is_whole=True),
+        Field("state", "choice", "state it is in", _column(explorations.c.state), choices=EXPLORATION_STATES),
+        Field("sentence", "text", "why it is in its state", _column(explorations.c.reason)),
+        Field("protocol", "text", "protocol", _column(explorations.c.protocol)),
+        Field("scenario", "text", "race", _column(explorations.c.scenario)),
+        Field(
+            "strategy",
+            "choice",
+            "strategy that was asked for",
+            _column(explorations.c.strategy),
+            choices=_choices(ExplorationSpec, "strategy"),
+        ),
+        Field("seed", "number", "seed", _column(explorations.c.seed), is_whole=True),
+        Field("schedules", "number", "schedules played", _column(explorations.c.schedules), is_whole=True),
+        Field("seconds", "seconds", "time it took", _column(explorations.c.seconds)),
+        Field("schedules_per_second", "number", "schedules a second", _column(explorations.c.schedules_per_second)),
+        Field("law", "text", "law that a finding breaks, such as Q11", _column(findings.c.law), within=_found_law),
+        Field("findings", "number", "how much it found", _found, is_whole=True),
+        Field("host", "text", "host that it was played on", _column(explorations.c.owner_host)),
+        Field("created", "moment", "when it was asked for", _column(explorations.c.created_at)),
+        Field("finished", "moment", "when it ended", _column(explorations.c.finished_at)),
+        Field("age", "age", "time since it was asked for", _column(explorations.c.created_at)),
+    ],
+    searched=("protocol", "scenario", "sentence", "host"),
 )

@@ -14,6 +14,7 @@ from server.models.core import (
     violations,
     waits,
 )
+from server.models.explorations import explorations, finding_timelines, findings, replays
 from server.models.hosts import baseline_runs, baselines, calibrations, hosts
 from server.models.load import load_entries, load_tests
 from server.models.placements import placements, study_plans
@@ -29,6 +30,9 @@ __all__ = [
     "calibrations",
     "comparisons",
     "document",
+    "explorations",
+    "finding_timelines",
+    "findings",
     "histograms",
     "hosts",
     "idempotency_keys",
@@ -36,6 +40,7 @@ __all__ = [
     "load_tests",
     "metadata",
     "placements",
+    "replays",
     "row_id",
     "runs",
     "samples",

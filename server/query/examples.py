@@ -155,4 +155,26 @@ WHERE r.requests > 0
 ORDER BY l.load_test_id, r.kind, r.name;
 """.strip(),
     ),
+    Example(
+        "explorations",
+        "How fast each protocol was explored, and what was covered",
+        """
+SELECT protocol, scenario, state, count(*) AS explorations, sum(schedules) AS schedules,
+       round(avg(schedules_per_second)) AS schedules_per_second, max(exhausted) AS exhausted
+FROM v_explorations
+WHERE finished_at IS NOT NULL
+GROUP BY protocol, scenario, state;
+""".strip(),
+    ),
+    Example(
+        "findings",
+        "Findings: which strategy finds which law, and how soon",
+        """
+SELECT protocol, scenario, law, strategy, count(*) AS findings, min(schedules) AS schedules, min(seconds) AS seconds,
+       max(token) AS token
+FROM v_findings
+GROUP BY protocol, scenario, law, strategy
+ORDER BY protocol, scenario, law;
+""".strip(),
+    ),
 )

@@ -114,6 +114,42 @@ REQUEST = {
     "max_ns": "the longest in ns",
     "requests_s": "how many a second",
 }
+EXPLORATION = {
+    "exploration_id": "number of the exploration",
+    "state": "queued, running, cancelling, clean, found, failed, lost, cancelled",
+    "reason": "why, as a sentence",
+    "protocol": "protocol that was explored",
+    "scenario": "race",
+    "strategy": "portfolio, random, pct, pos, bound, dpor",
+    "seed": "seed of every choice",
+    "created_at": "when it was asked for (RFC 3339, UTC)",
+    "started_at": "when it began",
+    "finished_at": "when it ended",
+    "host": "machine that played it",
+    "schedules": "schedules played",
+    "steps": "steps of all of them",
+    "seconds": "time it took in s",
+    "schedules_per_second": "schedules a second",
+    "exhausted": "1 where every interleaving was covered, else 0",
+    "findings": "how much it found",
+}
+FINDING = {
+    "exploration_id": "number of the exploration",
+    "created_at": "when that was asked for",
+    "protocol": "protocol that it is of",
+    "scenario": "race",
+    "number": "place among the findings of its exploration, from 1",
+    "kind": "law, deadlock, partial_deadlock, lost_wakeup, livelock, no_progress",
+    "law": "law that it breaks",
+    "sentence": "what that asks",
+    "detail": "where it does not hold",
+    "strategy": "strategy that found it",
+    "schedules": "schedules until it was found",
+    "seconds": "time until it was found in s",
+    "steps": "of the shrunk execution",
+    "preemptions": "of the shrunk execution",
+    "token": "replays it",
+}
 
 VIEWS = {
     "v_runs": View("run, with the figures of its last attempt", RUN),
@@ -176,4 +212,6 @@ VIEWS = {
     "v_comparisons": View("comparison and metric", COMPARISON),
     "v_loads": View("load test", LOAD),
     "v_requests": View("load test and kind of request", REQUEST),
+    "v_explorations": View("exploration", EXPLORATION),
+    "v_findings": View("finding", FINDING),
 }

@@ -14,12 +14,14 @@ from server.store.browse import Browse
 from server.store.claims import Claim, Claims, Refusal
 from server.store.comparisons import Comparisons
 from server.store.errors import ConflictError, IdempotencyError, NotFoundError, QueueFullError, StoreError
+from server.store.explorations import Explorations
 from server.store.exports import Exports
 from server.store.hosts import Hosts
 from server.store.lifecycle import Lifecycle, LiveAttempt
 from server.store.load_tests import LoadTests
 from server.store.monitoring import Monitoring
 from server.store.queries import Queries
+from server.store.replays import Replays
 from server.store.retention import Kept, Pruned, Retention
 from server.store.security import Security
 from server.store.studies import Studies, laid_out, order_of_block
@@ -47,6 +49,8 @@ __all__ = [
 class Store(
     Timelines,
     Studies,
+    Explorations,
+    Replays,
     Claims,
     Lifecycle,
     Comparisons,
@@ -61,11 +65,15 @@ class Store(
     Hosts,
     Texts,
 ):
-    """One results database that is up to date. Safe to share between threads. `queued` is set when a run was queued."""
+    """One results database that is up to date. Safe to share between threads.
+
+    `queued` is set when a run was queued, `explorations_queued` when an exploration was.
+    """
 
     def __init__(self, url: str) -> None:
         self.db = Database(url)
         self.queued = threading.Event()
+        self.explorations_queued = threading.Event()
 
     def close(self) -> None:
         """Close the connections; the store can be used again, it opens new ones."""

@@ -8,12 +8,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, column, select, table
 
 from server.db import Database
-from server.models import attempts, comparisons, load_tests, runs, studies
+from server.models import attempts, comparisons, explorations, load_tests, runs, studies
 from server.query.views import VIEWS
 
 ROWS_AT_ONCE = 500
 # What a list is narrowed and sorted by: the table with the id that a view shows, and the name it has there.
-OWNERS = {"run_id": runs, "study_id": studies, "comparison_id": comparisons, "load_test_id": load_tests}
+OWNERS = {
+    "run_id": runs,
+    "study_id": studies,
+    "comparison_id": comparisons,
+    "load_test_id": load_tests,
+    "exploration_id": explorations,
+}
 # Rows of one owner in a steady order.
 WITHIN = {
     "v_metrics": ("metric",),
@@ -26,6 +32,7 @@ WITHIN = {
     "v_environment": ("key",),
     "v_comparisons": ("metric",),
     "v_requests": ("kind", "name"),
+    "v_findings": ("number",),
 }
 
 
@@ -40,7 +47,7 @@ class Exports:
         """Rows of a view of VIEWS in the order of its columns, all of one state of the database.
 
         `conditions` and `order` speak of the tables of what the view is about: runs and attempts, studies,
-        comparisons, load tests.
+        comparisons, load tests, explorations.
         Newest first unless told.
         """
         with self.db.read() as connection:

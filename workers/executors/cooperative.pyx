@@ -16,6 +16,7 @@ import mmap
 import time
 
 from workers.executors.control import figures, format_run
+from workers.executors.execution import STUCK
 from workers.executors.findings import Findings
 from workers.executors.plan import plan
 from workers.executors.timeline import replay_timeline
@@ -167,7 +168,7 @@ cdef class Exploration:
         recording = execution.recording()
         for law in self.judge.told():
             self.findings.add(law["law"], law["sentence"], law["detail"], law["count"], recording, where)
-        if verdict in ("deadlock", "no progress"):
+        if verdict in STUCK:
             detail = f"{verdict} after {execution.steps} steps: {execution.waiting_told()}"
             self.findings.add("L2", LAWS["L2"].sentence, detail, 1, recording, where)
 

@@ -116,6 +116,10 @@ cdef class CooperativeCpu(Cpu):
     cdef void step(self, int kind, void *obj, int access) noexcept nogil:
         self.execution.point(kind, obj, access, NEVER)
 
+    cdef bint chance(self, uint32_t ppm) noexcept nogil:
+        """Of the schedule, so that a search can take both ways, and a replay the same one."""
+        return self.execution.chance(ppm)
+
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:
         """Context: that cluster's lock held, its last step taken. No scheduling point."""
         if self.at_unlock != NULL and not self.at_unlock(self.judge, self, device, cluster):

@@ -39,11 +39,13 @@ cdef class Engine:
     cdef uint64_t clock_ns  # virtual time at which every schedule begins
     cdef readonly uint64_t hash  # over all schedules
     cdef readonly uint64_t steps
+    cdef readonly uint64_t redundant  # schedules that the oracle has cut
+    cdef readonly bint exhausted  # the oracle has no further schedule
     cdef bint last_legal
 
     cdef void capture(self) except *
     cdef void seat(self, list bodies) except *
     cdef void reset(self) noexcept nogil
-    cdef void play(self, uint64_t number, bint by_chance) noexcept nogil
+    cdef bint play(self, uint64_t number, bint by_chance) noexcept nogil
     cdef bint legal(self) noexcept nogil
     cdef uint64_t batch(self, uint64_t first, uint64_t nr) noexcept nogil

@@ -6,10 +6,12 @@ from libc.string cimport memcpy, memset
 
 from shm.layout cimport control_t, layout_attach, layout_t, percpu_of
 from shm.percpu cimport percpu_t
+from shm.swap_map cimport SLOTS_TABLE
 from shm.vmstat cimport NR_GAUGES
 from workers.cpu cimport Cpu
 from workers.executors.cooperative_cpu cimport CooperativeCpu
-from workers.executors.execution cimport COMPLETED, DIVERGED, RUNNING, Execution
+from workers.executors.execution cimport COMPLETED, DIVERGED, REDUNDANT, RUNNING, Execution
+from workers.executors.lasso cimport regions_add
 from workers.schedulers.schedule cimport RoundRobin, Schedule, mix64
 
 PREPARATION_STEPS = 1 << 40  # preparation is one story: it may be long, and a hang of it is seen by the supervisor
@@ -70,6 +72,11 @@ cdef class Engine:
         self.judge = judge
         layout_attach(&self.m, <char *>self.view.buf)
         self.execution.place(self.m.base, self.m.size)
+        regions_add(&self.execution.polled, self.m.tables, self.m.geo.tables * self.m.geo.cluster_slots * 8)
+        if self.m.geo.slot_format != SLOTS_TABLE:
+            regions_add(&self.execution.polled, self.m.swap_map, self.m.geo.slots * self.m.geo.devices)
+        regions_add(&self.execution.polled, self.m.ptes, self.m.geo.mms * self.m.geo.pages * 8)
+        regions_add(&self.execution.lasso.state, self.m.base + self.m.resettable, self.m.size - self.m.resettable)
         self.clock_ns = self.m.control.tick_ns
         for i in range(<uint32_t>self.m.geo.cpus):
             cpu = CooperativeCpu(self.execution)
@@ -127,6 +134,8 @@ cdef class Engine:
     def use(self, schedule: Schedule, bodies: list, step_limit: int) -> None:
         """What the next schedules do, and who chooses. `step_limit`: steps after which a schedule makes no progress."""
         cdef CooperativeCpu cpu
+        self.exhausted = False
+        self.redundant = 0
         self.seat(bodies)
         self.execution.use(schedule, step_limit)
         for cpu in self.cpus:
@@ -171,27 +180,33 @@ cdef class Engine:
             at += own + gauges
         memcpy(self.m.base + self.m.resettable, at, self.m.size - self.m.resettable)
 
-    cdef void play(self, uint64_t number, bint by_chance) noexcept nogil:
-        """One execution from the state as it is; the verdict stands in the execution.
+    cdef bint play(self, uint64_t number, bint by_chance) noexcept nogil:
+        """One execution from the state as it is; the verdict stands in the execution. False: the oracle has none left.
 
         `by_chance`: the CPUs' random numbers follow from the schedule, and a replay has the same ones.
         """
         cdef uint32_t i
         cdef uint64_t *rng
-        self.execution.begin(number, self.clock_ns)
+        if not self.execution.begin(number, self.clock_ns):
+            return False
         for i in range(<uint32_t>self.m.geo.cpus):
             (<CooperativeCpu>self.seats[i].cpu).forget()
             if by_chance:
                 rng = percpu_of(&self.m, i).rng
-                rng[0] = mix64(self.execution.chance + 2 * i)
-                rng[1] = mix64(self.execution.chance + 2 * i + 1) | 1
+                rng[0] = mix64(self.execution.seed + 2 * i)
+                rng[1] = mix64(self.execution.seed + 2 * i + 1) | 1
             if self.seats[i].body != NULL:
                 self.execution.start(<int>i, seated, &self.seats[i])
         if self.execution.verdict == RUNNING:
             self.execution.run()
+        (<Schedule>self.execution.oracle).end_execution(self.execution.steps, self.execution.verdict == COMPLETED)
+        return True
 
     cdef bint legal(self) noexcept nogil:
         """Whether the execution that was just played came to its end and left a state that the judge finds legal."""
+        if self.execution.verdict == REDUNDANT:
+            self.redundant += 1
+            return True
         return self.execution.verdict == COMPLETED and self.judge.at_rest(&self.m)
 
     cdef uint64_t batch(self, uint64_t first, uint64_t nr) noexcept nogil:
@@ -199,7 +214,9 @@ cdef class Engine:
         cdef uint64_t number
         for number in range(first, first + nr):
             self.reset()
-            self.play(number, True)
+            if not self.play(number, True):
+                self.exhausted = True
+                return number - first
             self.steps += self.execution.steps
             self.hash = mix64(self.hash ^ self.execution.hash)
             self.last_legal = self.legal()
@@ -210,7 +227,7 @@ cdef class Engine:
     def play_batch(self, first: int, nr: int) -> tuple[int, bool]:
         """Play `nr` schedules from number `first` on, without the GIL; stop after one that is not legal.
 
-        Returns how many were played, and whether the last one was legal.
+        Returns how many were played, and whether the last one was legal. Fewer than `nr`, and legal: `exhausted`.
         """
         cdef uint64_t played, start = first, count = nr
         self.last_legal = True

@@ -7,17 +7,21 @@ that gives control up, so that a CPU which is chosen again pays no switch.
     pending step      enabled when
     STEP_ACQUIRE      the lock's word is 0
     STEP_PARK         its CPU has a wake-up token, or its timeout is past in virtual time
-    STEP_TICK         its time has come in virtual time
+    STEP_TICK         by the model of the tick: its time has come in virtual time (TICK_TIME), something that it may
+                      poll for has changed since it last looked (TICK_AWAIT), or always (TICK_ANY)
     STEP_END          never
     all others        always
 
 Virtual time: one clock in ns. Each step costs STEP_NS, STEP_BUSY what it says. When nobody is enabled the clock jumps
-to the earliest timer; when there is none and somebody has not ended, that is a deadlock.
+to the earliest timer; when there is none and somebody has not ended, that is a deadlock. A sleep that ends before its
+time, which the models other than TICK_TIME allow, takes the clock there: the others were slow.
 """
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from shm.lock cimport NR_LOCK_CLASSES
+from workers.executors.lasso cimport lasso_t, regions_t
 from workers.executors.stacks cimport coro_stack, stack_entry
-from workers.schedulers.schedule cimport Schedule
+from workers.schedulers.schedule cimport Schedule, pending_t
 
 cdef enum:
     STEP_NS = 5  # about an uncontended atomic
@@ -32,6 +36,15 @@ cdef enum:  # verdict
     NO_PROGRESS  # more steps than the limit
     DIVERGED  # the oracle refused
     BROKEN  # a law did not hold in the middle: break_off()
+    REDUNDANT  # the oracle has cut it: it shows nothing new
+    PARTIAL_DEADLOCK  # some wait for each other in a circle, while others could go on
+    LIVELOCK  # the same steps again and again, and nobody comes to the end of an operation
+    LOST_WAKEUP  # a sleeper on a wait queue is left to its timeout: nobody is there who could wake it
+
+cdef enum:  # tick model
+    TICK_TIME = 0
+    TICK_AWAIT
+    TICK_ANY
 
 cdef struct step_t:
     uint64_t at_ns
@@ -46,10 +59,11 @@ cdef struct task_t:
     void *obj
     uint32_t *tokens  # wake-up tokens of its CPU
     uint64_t due_ns
-    int kind
-    int access
+    uint64_t looked  # TICK_AWAIT: fingerprint of what is polled for when the CPU last began to look
     int cause  # of a park
     bint waited  # a decision found the pending step disabled
+    uint32_t passed  # how often others took the lock that it waits for
+    uint32_t ticks  # slept in this execution
 
 # Who keeps the steps of a replay: a task publishes its step (enabled 0), or is chosen among so many that are enabled.
 ctypedef void (*step_witness)(void *watcher, int task, int enabled) noexcept nogil
@@ -57,6 +71,7 @@ ctypedef void (*step_witness)(void *watcher, int task, int enabled) noexcept nog
 @cython.final
 cdef class Execution:
     cdef task_t *tasks
+    cdef pending_t *pending  # by task
     cdef readonly int nr_tasks
     cdef int stacks_made
     cdef coro_stack home
@@ -67,8 +82,9 @@ cdef class Execution:
     cdef uint64_t clock_ns
     cdef int current  # task that runs, -1: none
     cdef int verdict
-    cdef uint64_t chance
+    cdef uint64_t seed  # of the CPUs' random numbers
     cdef readonly uint64_t steps
+    cdef readonly uint32_t preemptions  # switches away from a CPU that could have gone on
     cdef readonly uint64_t step_limit
     cdef uint64_t hash
     cdef step_t *trace
@@ -77,18 +93,30 @@ cdef class Execution:
     cdef uint64_t choice_room
     cdef step_witness witness  # NULL: nobody
     cdef void *watcher  # borrowed: first argument of witness
+    cdef public int tick_model
+    cdef public bint liveness  # look for livelocks and lost wake-ups
+    cdef bint every_step
+    cdef regions_t polled  # what a sleeper may poll for
+    cdef lasso_t lasso
+    cdef uint32_t most_passed[NR_LOCK_CLASSES]
+    cdef uint32_t most_ticks
 
     cdef void place(self, char *base, uint64_t size) noexcept
     cdef int add_task(self, uint32_t *tokens) except -1
     cdef void use(self, Schedule schedule, uint64_t step_limit) except *
-    cdef void begin(self, uint64_t number, uint64_t clock_ns) noexcept nogil
+    cdef bint begin(self, uint64_t number, uint64_t clock_ns) noexcept nogil
     cdef void start(self, int task, stack_entry entry, void *arg) noexcept nogil
     cdef int run(self) noexcept nogil
     cdef void point(self, int kind, void *obj, int access, uint64_t due_ns) noexcept nogil
     cdef void end_task(self) noexcept nogil
     cdef void break_off(self) noexcept nogil
     cdef int choose(self) noexcept nogil
+    cdef bint chance(self, uint32_t ppm) noexcept nogil
+    cdef bint is_disabled(self, int task) noexcept nogil
+    cdef int judge_idle(self) noexcept nogil
+    cdef bint somebody_can_go_on(self) noexcept nogil
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil
+    cdef void wake_up(self, int task) noexcept nogil
     cdef int ask(self, uint8_t *enabled, int nr) noexcept nogil
     cdef void note(self, int task, int nr) noexcept nogil
     cdef void keep_choice(self, uint8_t choice) noexcept nogil

@@ -1,9 +1,13 @@
 KINDS: tuple[str, ...]
+STUCK: tuple[str, ...]
+TICK_MODELS: tuple[str, ...]
 
 class Execution:
     nr_tasks: int
     steps: int
     step_limit: int
+    tick_model: int
+    liveness: bool
     def recording(self) -> str: ...
     def recording_bytes(self) -> int: ...
     def verdict_text(self) -> str: ...

@@ -1,14 +1,17 @@
 """One execution: its pending steps, its virtual clock, its choices, its end."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memchr
 
 from shm.atomic cimport load32, load64
 from shm.lock cimport lock_t
-from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_START, STEP_TICK
+from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_START, STEP_TICK, STEP_TRY
+from workers.executors.lasso cimport fingerprint, lasso_begin, lasso_head
+from workers.executors.liveness cimport count_passed, follow, head_of, in_circle, is_left_alone
 from workers.executors.stacks cimport (
     STACK_BYTES, STACKS_BACKEND, stack_entry, stack_free, stack_make, stack_start, stack_switch,
 )
-from workers.schedulers.schedule cimport REFUSED, Schedule
+from workers.schedulers.schedule cimport CUT, EVERYTHING, Schedule
 
 from workers.lockdep import NAMES as LOCK_NAMES
 
@@ -25,7 +28,12 @@ CAUSES = (
     "a cluster lock", "a folio lock", "a tick", "the device", "reclaim", "an mmap_lock", "a page table lock",
     "an event",
 )
-VERDICTS = ("running", "completed", "deadlock", "no progress", "diverged", "broken")
+VERDICTS = (
+    "running", "completed", "deadlock", "no progress", "diverged", "broken", "redundant", "partial deadlock", "livelock",
+    "lost wake-up",
+)
+STUCK = ("deadlock", "partial deadlock", "no progress", "livelock", "lost wake-up")  # verdicts that break L2
+TICK_MODELS = ("time", "await", "any")
 
 
 cdef class Execution:
@@ -33,11 +41,12 @@ cdef class Execution:
 
     def __cinit__(self):
         self.tasks = <task_t *>calloc(MAX_TASKS, sizeof(task_t))
+        self.pending = <pending_t *>calloc(MAX_TASKS, sizeof(pending_t))
         self.trace = <step_t *>calloc(TRACE_STEPS, sizeof(step_t))
         self.choices = <uint8_t *>realloc(NULL, FIRST_CHOICES)
         self.choice_room = FIRST_CHOICES
         self.current = -1
-        if self.tasks == NULL or self.trace == NULL or self.choices == NULL:
+        if self.tasks == NULL or self.pending == NULL or self.trace == NULL or self.choices == NULL:
             raise MemoryError("no memory for an execution")
 
     def __dealloc__(self):
@@ -46,6 +55,7 @@ cdef class Execution:
             for i in range(self.nr_tasks):
                 stack_free(&self.tasks[i].stack)
         free(self.tasks)
+        free(self.pending)
         free(self.trace)
         free(self.choices)
 
@@ -68,37 +78,52 @@ cdef class Execution:
         """Ask `schedule` from now on, and give an execution up after `step_limit` steps."""
         self.schedule = schedule
         self.oracle = <void *>schedule
+        self.every_step = schedule.every_step
         self.step_limit = step_limit
+        schedule.pending = self.pending
+        schedule.nr_cpus = self.nr_tasks
 
-    cdef void begin(self, uint64_t number, uint64_t clock_ns) noexcept nogil:
-        """Execution `number` at virtual time `clock_ns`, with no task started. What ran before is forgotten."""
+    cdef bint begin(self, uint64_t number, uint64_t clock_ns) noexcept nogil:
+        """Execution `number` at virtual time `clock_ns`, with no task started. What ran before is forgotten.
+
+        False: the oracle has none left.
+        """
         cdef int i, drawn
+        if not (<Schedule>self.oracle).new_execution(number):
+            return False
         self.clock_ns = clock_ns
         self.verdict = RUNNING
         self.current = -1
         self.steps = 0
+        self.preemptions = 0
         self.hash = <uint64_t>0xCBF29CE484222325
         self.nr_choices = 0
-        self.chance = 0
-        (<Schedule>self.oracle).new_execution(number)
+        self.seed = 0
+        lasso_begin(&self.lasso)
         for i in range(CHANCE_BYTES):
             drawn = (<Schedule>self.oracle).next_choice(256)
-            if drawn == REFUSED:
+            if drawn < 0:
                 self.verdict = DIVERGED
                 drawn = 0
             self.keep_choice(<uint8_t>drawn)
-            self.chance = self.chance << 8 | <uint64_t>drawn
+            self.seed = self.seed << 8 | <uint64_t>drawn
         for i in range(self.nr_tasks):
-            self.tasks[i].kind = STEP_END
+            self.pending[i].kind = STEP_END
+            self.pending[i].object = 0
+        return True
 
     cdef void start(self, int task, stack_entry entry, void *arg) noexcept nogil:
         """`entry(arg)` is what that task does; it calls end_task() last and never returns."""
         cdef task_t *t = &self.tasks[task]
-        t.kind = STEP_START
+        self.pending[task].kind = STEP_START
+        self.pending[task].object = 0
+        self.pending[task].access = 0
         t.obj = NULL
-        t.access = 0
         t.due_ns = NEVER
         t.waited = False
+        t.ticks = 0
+        if self.tick_model == TICK_AWAIT:
+            t.looked = fingerprint(&self.polled)
         stack_start(&t.stack, entry, arg)
 
     cdef int run(self) noexcept nogil:
@@ -117,13 +142,22 @@ cdef class Execution:
         """
         cdef int here = self.current, chosen
         cdef task_t *t = &self.tasks[here]
+        cdef uint64_t offset
         if here < 0:
             return
-        t.kind = kind
+        offset = <uint64_t>(<char *>obj - self.base)
+        self.pending[here].object = offset if offset < self.size else 0
+        self.pending[here].kind = kind
+        self.pending[here].access = access
         t.obj = obj
-        t.access = access
         t.due_ns = due_ns
         t.waited = False
+        if kind == STEP_ACQUIRE:
+            t.passed = 0
+            if load64(&(<lock_t *>obj).word) != 0 and self.verdict == RUNNING and in_circle(self, here):
+                self.verdict = PARTIAL_DEADLOCK if self.somebody_can_go_on() else DEADLOCK
+        elif kind == STEP_TICK and self.tick_model == TICK_AWAIT:
+            self.pending[here].object = EVERYTHING
         if unlikely(self.witness != NULL):
             self.witness(self.watcher, here, 0)
         chosen = self.choose()
@@ -141,21 +175,48 @@ cdef class Execution:
         self.verdict = BROKEN
         self.point(STEP_END, NULL, 0, NEVER)
 
+    cdef bint chance(self, uint32_t ppm) noexcept nogil:
+        """Whether something of that probability happens to the running CPU; the oracle says so, unless it is certain."""
+        cdef bint happens
+        if ppm == 0 or ppm >= 1000000:
+            return ppm != 0
+        happens = (<Schedule>self.oracle).next_chance(ppm)
+        if self.current >= 0:
+            self.keep_choice(happens)
+        return happens
+
+    cdef bint is_disabled(self, int task) noexcept nogil:
+        cdef task_t *t = &self.tasks[task]
+        cdef int kind = self.pending[task].kind
+        if kind == STEP_ACQUIRE:
+            return load64(&(<lock_t *>t.obj).word) != 0
+        if kind == STEP_PARK:
+            return load32(t.tokens) == 0 and t.due_ns > self.clock_ns and (
+                self.tick_model != TICK_ANY or t.due_ns == NEVER)
+        if kind == STEP_TICK:
+            return t.due_ns > self.clock_ns and self.tick_model != TICK_ANY and (
+                self.tick_model == TICK_TIME or t.looked == fingerprint(&self.polled))
+        return False
+
+    cdef bint somebody_can_go_on(self) noexcept nogil:
+        cdef int i
+        for i in range(self.nr_tasks):
+            if self.pending[i].kind != STEP_END and not self.is_disabled(i):
+                return True
+        return False
+
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil:
         """Fill `enabled` with the tasks that can go on; how many. Jumps the clock when only timers are left."""
-        cdef int i, nr = 0, kind
+        cdef int i, nr = 0
         cdef task_t *t
         cdef uint64_t earliest
         while True:
             earliest = NEVER
             for i in range(self.nr_tasks):
-                t = &self.tasks[i]
-                kind = t.kind
-                if kind == STEP_END:
+                if self.pending[i].kind == STEP_END:
                     continue
-                if ((kind == STEP_ACQUIRE and load64(&(<lock_t *>t.obj).word) != 0)
-                        or (kind == STEP_PARK and load32(t.tokens) == 0 and t.due_ns > self.clock_ns)
-                        or (kind == STEP_TICK and t.due_ns > self.clock_ns)):
+                t = &self.tasks[i]
+                if self.pending[i].kind >= STEP_ACQUIRE and self.is_disabled(i):
                     t.waited = True
                     if t.due_ns < earliest:
                         earliest = t.due_ns
@@ -164,58 +225,94 @@ cdef class Execution:
                 nr += 1
             if nr > 0 or earliest == NEVER:
                 return nr
+            if self.liveness and is_left_alone(self):
+                self.verdict = LOST_WAKEUP
+                return 0
             self.clock_ns = earliest
 
     cdef int choose(self) noexcept nogil:
         """The task that goes on, -1 when the execution is over: then the verdict stands."""
         cdef uint8_t enabled[MAX_TASKS]
-        cdef int i, nr, chosen
+        cdef int nr, chosen = -1
         if self.verdict != RUNNING:
             return -1
         nr = self.find_enabled(enabled)
         if nr == 0:
-            self.verdict = COMPLETED
-            for i in range(self.nr_tasks):
-                if self.tasks[i].kind != STEP_END:
-                    self.verdict = DEADLOCK
-            return -1
+            return self.judge_idle()
         if self.steps >= self.step_limit:
             self.verdict = NO_PROGRESS
             return -1
-        chosen = enabled[0] if nr == 1 else self.ask(enabled, nr)
+        if unlikely(self.lasso.length != 0):
+            chosen = follow(self, enabled, nr)
+            if self.verdict != RUNNING:
+                return -1
+        if chosen < 0:
+            chosen = enabled[0] if nr == 1 and not self.every_step else self.ask(enabled, nr)
         if chosen >= 0:
             self.note(chosen, nr)
         return chosen
 
+    cdef int judge_idle(self) noexcept nogil:
+        """Nobody can go on: that is the end, or a deadlock. -1."""
+        cdef int i
+        if self.verdict == RUNNING:
+            self.verdict = COMPLETED
+            for i in range(self.nr_tasks):
+                if self.pending[i].kind != STEP_END:
+                    self.verdict = DEADLOCK
+        return -1
+
     cdef int ask(self, uint8_t *enabled, int nr) noexcept nogil:
         cdef int chosen = (<Schedule>self.oracle).next_cpu(enabled, nr, self.current)
-        if chosen == REFUSED:
-            self.verdict = DIVERGED
+        if chosen < 0:
+            self.verdict = REDUNDANT if chosen == CUT else DIVERGED
             return -1
-        self.keep_choice(<uint8_t>chosen)
+        if nr > 1:
+            self.keep_choice(<uint8_t>chosen)
+            if chosen != self.current and memchr(enabled, self.current, nr) != NULL:
+                self.preemptions += 1
         return chosen
 
     cdef void note(self, int task, int nr) noexcept nogil:
         """That task's pending step happens now: trace, hash, clock."""
         cdef task_t *t = &self.tasks[task]
-        cdef uint64_t offset = <uint64_t>(<char *>t.obj - self.base)
+        cdef pending_t *p = &self.pending[task]
         cdef step_t *s
+        cdef uint64_t offset = p.object if p.object != EVERYTHING else 0
         if unlikely(self.witness != NULL):
             self.witness(self.watcher, task, nr)
-        if offset >= self.size:
-            offset = 0
         if self.steps < TRACE_STEPS:
             s = &self.trace[self.steps]
             s.at_ns = self.clock_ns
             s.object = <uint32_t>offset
             s.cpu = <uint8_t>task
-            s.kind = <uint8_t>t.kind
-            s.access = <uint8_t>t.access
+            s.kind = <uint8_t>p.kind
+            s.access = <uint8_t>p.access
             s.enabled = <uint8_t>nr
-        self.hash = (self.hash ^ (offset << 24 | t.kind << 16 | t.access << 8 | task)) * <uint64_t>0x100000001B3
+        self.hash = (self.hash ^ (offset << 24 | p.kind << 16 | p.access << 8 | task)) * <uint64_t>0x100000001B3
         self.hash ^= self.hash >> 29
+        if p.kind == STEP_ACQUIRE:
+            count_passed(self, task)
+        elif p.kind == STEP_TICK or p.kind == STEP_PARK:
+            self.wake_up(task)
+        if unlikely(self.liveness) and self.lasso.length == 0 and (
+                p.kind == STEP_TICK or p.kind == STEP_PARK or p.kind == STEP_TRY):
+            lasso_head(&self.lasso, head_of(self, task), self.steps)
         self.steps += 1
         self.clock_ns += STEP_NS
+
+    cdef void wake_up(self, int task) noexcept nogil:
+        """That task's sleep ends. Before its time, if the model of the tick allows it: the time has passed all the same."""
+        cdef task_t *t = &self.tasks[task]
+        if t.due_ns != NEVER and t.due_ns > self.clock_ns and (
+                self.pending[task].kind == STEP_TICK or load32(t.tokens) == 0):
+            self.clock_ns = t.due_ns
+        if self.pending[task].kind == STEP_TICK:
+            t.ticks += 1
+            if t.ticks > self.most_ticks:
+                self.most_ticks = t.ticks
+            if self.tick_model == TICK_AWAIT:
+                t.looked = fingerprint(&self.polled)
 
     cdef void keep_choice(self, uint8_t choice) noexcept nogil:
         """Append to the recording. Without memory it stays too short, and a replay says that it ends early."""
@@ -263,23 +360,24 @@ cdef class Execution:
         cdef int i
         told = []
         for i in range(self.nr_tasks):
-            if self.tasks[i].kind != STEP_END:
+            if self.pending[i].kind != STEP_END:
                 told.append(f"cpu {i} {self.pending_told(i)}")
         return "; ".join(told)
 
     cdef str pending_told(self, int task):
         cdef task_t *t = &self.tasks[task]
+        cdef int kind = self.pending[task].kind
         cdef uint64_t offset = <uint64_t>(<char *>t.obj - self.base)
         cdef uint64_t word
-        if t.kind == STEP_ACQUIRE:
+        if kind == STEP_ACQUIRE:
             word = load64(&(<lock_t *>t.obj).word)
             holder = f"held by cpu {(word & 0xFF) - 1}" if word else "free"
             return f"waits for lock {LOCK_NAMES[(<lock_t *>t.obj).cls]} at +{offset:#x}, {holder}"
-        if t.kind == STEP_PARK:
+        if kind == STEP_PARK:
             return f"is parked for {CAUSES[t.cause]}, and nobody wakes it"
-        if t.kind == STEP_TICK:
+        if kind == STEP_TICK:
             return "sleeps one tick"
-        return f"is at step {KINDS[t.kind]}"
+        return f"is at step {KINDS[kind]}"
 
 
 def backend() -> str:

@@ -1,5 +1,7 @@
 from typing import TypedDict
 
+from workers.schedulers.schedule import Schedule
+
 PROGRAMS: dict[str, str]
 STEP_LIMIT: int
 
@@ -15,6 +17,7 @@ class Played(TypedDict):
     waiting: str
     refusal: str
     last_steps: int
+    exhausted: bool
 
 def play(
     program: str,
@@ -24,4 +27,8 @@ def play(
     first: int = 0,
     schedules: int = 1000,
     replay: str | None = None,
+    schedule: Schedule | None = None,
 ) -> Played: ...
+def each(
+    program: str, schedule: Schedule, *, cpus: int = 3, schedules: int = 1000
+) -> list[tuple[str, str, bool]]: ...

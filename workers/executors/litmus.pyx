@@ -25,6 +25,7 @@ cdef enum:
     C_ROUNDS = 6
     C_TICK_NS = 4000000
     BUSY_NS = 1000
+    C_NOISE = 10
 
 
 cdef inline uint64_t *word(Cpu cpu, int n) noexcept nogil:
@@ -151,6 +152,66 @@ cdef class Work(Body):
             get(cpu, 1 + <int>(cpu.id + 1) % 3)
 
 
+cdef class Apart(Body):
+    """CPU n puts n + 2 times into a word of its own: no order matters, and there are as many as there can be."""
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        cdef uint32_t i
+        for i in range(cpu.id + 2):
+            put(cpu, 1 + <int>cpu.id, i)
+
+
+cdef class Needle(Body):
+    """Depth 2: CPU 0 looks twice in a row, somewhere in its work, and the others put before theirs: it sees two things."""
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        cdef int i
+        cdef uint64_t once
+        if cpu.id != 0:
+            put(cpu, 1, cpu.id)
+        for i in range(C_NOISE):
+            put(cpu, 2 + <int>cpu.id, <uint64_t>i)
+        if cpu.id != 0:
+            return
+        once = get(cpu, 1)
+        if get(cpu, 1) != once:
+            put(cpu, 0, 100)
+        for i in range(C_NOISE):
+            put(cpu, 2, <uint64_t>i)
+
+
+cdef class Zigzag(Body):
+    """Depth 3: CPU 0 puts 1, then 2; another one sees both. Each of them stops on its way, one after the other."""
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        if cpu.id == 0:
+            put(cpu, 1, 1)
+            put(cpu, 1, 2)
+        elif get(cpu, 1) == 1 and get(cpu, 1) == 2:
+            put(cpu, 0, 100)
+
+
+cdef class Poll(Body):
+    """CPU 0 polls for what the others do: it ends as soon as one of them goes on."""
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        if cpu.id != 0:
+            put(cpu, 7, 1)
+        while get(cpu, 7) == 0:
+            pass
+
+
+cdef class Chances(Body):
+    """Each CPU meets three chances of a half, and nothing else; CPU 0 must not see all of them come true."""
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        cdef int i, happened = 0
+        for i in range(3):
+            happened += cpu.chance(500000)
+        if cpu.id == 0 and happened == 3:
+            store64(word(cpu, 0), 100)
+
+
 cdef class Total(Judge):
     """Word 0 is `total` at the end, less what the trylocks of word 1 + CPU gave up."""
     cdef uint64_t total
@@ -164,13 +225,19 @@ cdef class Total(Judge):
         return sum == self.total
 
 
-PROGRAMS = {cls.__name__: cls.__doc__ for cls in (LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work)}
+BODIES = {
+    cls.__name__: cls
+    for cls in (
+        LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work, Apart, Needle, Zigzag, Poll, Chances)
+}
+PROGRAMS = {name: cls.__doc__ for name, cls in BODIES.items()}
+# What each CPU adds to word 0, where that is not 1.
+EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0}
 
 
 cdef Total judge_of(str program, int cpus):
     cdef Total judge = Total()
-    each = {"Mutex": C_ROUNDS, "Work": 8}
-    judge.total = cpus * each.get(program, 1)
+    judge.total = cpus * EACH.get(program, 1)
     judge.with_given_up = program == "Mutex"
     return judge
 
@@ -193,21 +260,40 @@ cdef void set_tick(Engine engine) noexcept:
 
 
 def play(program: str, *, cpus: int = 3, seed: int = 1, first: int = 0, schedules: int = 1000,
-         replay: str | None = None) -> dict[str, object]:
+         replay: str | None = None, schedule: Schedule | None = None) -> dict[str, object]:
     """Play schedules first, first + 1, ... of `program`, or one replay; stop at the first that ends illegally.
 
-    Returns: verdict (completed also when the judge objects), legal, played, steps, hash, and of the last schedule its
-    recording (hex), trace (bytes), lines (told), waiting and refusal (text).
+    `schedule` chooses; when it is None, a random walk of `seed`. Returns: verdict (completed also when the judge
+    objects), legal, played, steps, hash, whether the schedule is exhausted, and of the last execution its recording
+    (hex), trace (bytes), lines (told), waiting and refusal (text).
     """
     cdef Engine engine = engine_for(program, cpus)
-    cls = {c.__name__: c for c in (LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work)}[program]
-    cdef Schedule schedule = RandomWalk(seed) if replay is None else Replay(replay)
-    engine.use(schedule, [cls() for _ in range(cpus)], STEP_LIMIT)
+    if replay is not None:
+        schedule = Replay(replay)
+    elif schedule is None:
+        schedule = RandomWalk(seed)
+    engine.use(schedule, [BODIES[program]() for _ in range(cpus)], STEP_LIMIT)
     played, legal = engine.play_batch(first, schedules if replay is None else 1)
     execution = engine.execution
     return {
         "verdict": execution.verdict_text(), "legal": legal, "played": played, "steps": engine.steps,
         "hash": engine.hash, "recording": execution.recording(), "trace": execution.trace_bytes(),
         "lines": execution.trace_told(), "waiting": execution.waiting_told(), "refusal": schedule.refusal(),
-        "last_steps": execution.steps,
+        "last_steps": execution.steps, "exhausted": engine.exhausted,
     }
+
+
+def each(program: str, schedule: Schedule, *, cpus: int = 3, schedules: int = 1000) -> list[tuple[str, str, bool]]:
+    """Play schedules 0, 1, ... of `program`, illegal ones too, until `schedule` has none left.
+
+    Returns of every execution its recording (hex), its verdict and whether it is legal.
+    """
+    cdef Engine engine = engine_for(program, cpus)
+    engine.use(schedule, [BODIES[program]() for _ in range(cpus)], STEP_LIMIT)
+    told = []
+    for number in range(schedules):
+        played, legal = engine.play_batch(number, 1)
+        if played == 0:
+            break
+        told.append((engine.execution.recording(), engine.execution.verdict_text(), legal))
+    return told

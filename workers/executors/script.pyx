@@ -25,6 +25,7 @@ from shm.records import EVENTS
 from workers.executors.child import Child, kill_all
 from workers.executors.control import format_run
 from workers.executors.cooperative import LawsJudge
+from workers.executors.execution import STUCK
 from workers.executors.plan import plan
 from workers.executors.watch import readable
 from workers.invariants.registry import check_at_rest
@@ -80,10 +81,6 @@ def small_spec(protocol: str, executor: str, **other) -> RunSpec:
 
 
 cdef class Scripted(Body):
-    """A working CPU."""
-    cdef Script script
-    cdef Program program
-
     cdef void run(self, Cpu cpu) noexcept nogil:
         cpu.my.phase = PHASE_RUNNING
         self.script.play(cpu, self.program.protocol)
@@ -92,22 +89,12 @@ cdef class Scripted(Body):
 
 
 cdef class Served(Body):
-    """The CPU of a disk: it serves until the working ones have left."""
-    cdef Program program
-
     cdef void run(self, Cpu cpu) noexcept nogil:
         self.program.serve()
 
 
 cdef class Machine:
     """A segment for `spec` with nothing in it yet. Errors: GeometryError, ValueError for what no segment can hold."""
-    cdef readonly object spec, plan, buf
-    cdef layout_t m
-    cdef Engine engine  # cooperative only
-    cdef list programs
-    cdef object start  # page with the number of processes that are there
-    cdef uint64_t number
-
     def __init__(self, spec) -> None:
         self.spec = spec
         self.plan = plan(spec)
@@ -127,11 +114,7 @@ cdef class Machine:
         The last one's state stays. `replay`: the recording of a play of the same scripts from the same state, instead of
         a random walk. ValueError: a step that cannot be, a CPU that is not there, a replay on real CPUs or of another play.
         """
-        shape = self.plan.shape
-        made = {cpu: Script(steps, shape.pages, shape.mms, self.plan.geometry.memcgs) for cpu, steps in scripts.items()}
-        for cpu in made:
-            if not 0 <= cpu < self.spec.cpus:
-                raise ValueError(f"a script for cpu {cpu}: there are CPUs 0 to {self.spec.cpus - 1}")
+        made = self.scripts_of(scripts)
         bodies = self.bodies(made)
         self.m.control.cpus_working = <uint32_t>len(made)
         played = []
@@ -160,6 +143,15 @@ cdef class Machine:
         if not last.sound:
             raise Unsound(last)
         return last
+
+    cdef dict scripts_of(self, scripts):
+        """Compiled scripts by CPU. ValueError: a step that cannot be, a CPU that is not there."""
+        shape = self.plan.shape
+        made = {cpu: Script(steps, shape.pages, shape.mms, self.plan.geometry.memcgs) for cpu, steps in scripts.items()}
+        for cpu in made:
+            if not 0 <= cpu < self.spec.cpus:
+                raise ValueError(f"a script for cpu {cpu}: there are CPUs 0 to {self.spec.cpus - 1}")
+        return made
 
     cdef list bodies(self, dict scripts):
         cdef Scripted working
@@ -198,7 +190,7 @@ cdef class Machine:
         verdict = execution.verdict_text()
         if verdict.startswith("diverged"):
             raise ValueError(f"{verdict}; the recording belongs to other scripts, another state or other code")
-        if verdict in ("deadlock", "no progress"):
+        if verdict in STUCK:
             verdict += f" after {execution.steps} steps: {execution.waiting_told()}"
         return verdict, self.engine.judge.told(), execution.recording()
 

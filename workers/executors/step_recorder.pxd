@@ -8,7 +8,7 @@ cdef enum:
     FRAMES = 24  # of a backtrace: the primitives of the seam are the innermost ones
     KEPT_STEPS = 2000  # workers.timeline.MAX_STEPS
     MAX_CHANGES = 1 << 20
-    REGIONS = 3
+    REGIONS = 5
 
 cdef struct frames_t:
     void *at[FRAMES]

@@ -3,7 +3,7 @@
 Nothing here runs unless a recorder is attached. It works on the CPUs' own stacks, without the GIL and without Python
 objects; `told` makes Python of what was kept.
 """
-from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 
@@ -15,7 +15,7 @@ from workers.executors.execution cimport Execution, task_t
 cdef extern from "<execinfo.h>" nogil:
     int backtrace(void **buffer, int size)
 
-REGION_NAMES = ("tables", "swap_map", "folios")
+REGION_NAMES = ("tables", "swap_map", "folios", "swap_cgroup", "ptes")
 
 
 cdef void witness(void *recorder, int task, int enabled) noexcept nogil:
@@ -62,6 +62,8 @@ cdef class StepRecorder:
         self.watch(0, m.tables, m.geo.tables * m.geo.cluster_slots, 8)
         self.watch(1, m.swap_map, m.geo.slots * m.geo.devices if m.geo.slot_format != SLOTS_TABLE else 0, 1)
         self.watch(2, m.folios, m.geo.folios * (sizeof(folio_t) // 8), 8)
+        self.watch(3, m.swap_cgroup, m.geo.slots * m.geo.devices, 2)
+        self.watch(4, m.ptes, m.geo.mms * m.geo.pages, 8)
         backtrace(warm, 2)  # the first call loads a library, which a CPU's small stack is no place for
         self.execution.witness = witness
         self.execution.watcher = <void *>self
@@ -88,7 +90,7 @@ cdef class StepRecorder:
         k.at_ns = self.execution.clock_ns
         k.object = offset if offset < self.m.size else 0
         k.cpu = task
-        k.kind = t.kind
+        k.kind = self.execution.pending[task].kind
         k.cause = t.cause
         k.enabled = enabled
         k.waited = t.waited
@@ -150,4 +152,6 @@ cdef class StepRecorder:
 
 
 cdef uint64_t value_at(char *base, uint32_t item, uint64_t index) noexcept nogil:
-    return (<uint64_t *>base)[index] if item == 8 else (<uint8_t *>base)[index]
+    if item == 8:
+        return (<uint64_t *>base)[index]
+    return (<uint16_t *>base)[index] if item == 2 else (<uint8_t *>base)[index]

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from shm.encoding import decode_map_byte, decode_table_word, table_count
+from shm.encoding import decode_map_byte, decode_pte, decode_swp_entry, decode_table_word, table_count
 from shm.records import FOLIO_FLAGS, WAITS, Entry, Span, TraceRecord
 from shm.snapshot import Snapshot, field_offsets
 from workers.executors.execution import KINDS
 from workers.executors.symbols import Symbols
 from workers.spec import RunSpec
-from workers.timeline import MAX_RECORDS, Finding, FolioState, SlotState, Step, Timeline, Touched
+from workers.timeline import MAX_RECORDS, Finding, FolioState, PteState, SlotState, Step, Timeline, Touched
 
-INNER = ("workers/executors/", "workers/cpu", "workers/lockdep")  # of a backtrace: below the code that one looks for
-SHOWN_FRAMES = 4
+# Of a backtrace: below the code that one looks for, and above it.
+AROUND_CODE = ("workers/executors/", "workers/cpu", "workers/lockdep", "workers/workloads/")
+SHOWN_FRAMES = 10
 LOCKS = {
     "wait_queues": "wait queue",
     "mmlist_lock": "mmlist lock",
@@ -69,7 +70,7 @@ class Segment:
     def at_rest(self, region: str, index: int) -> int:
         """A word of a region as it is now: for words that no step has changed, as it always was."""
         span = self.arrays[region]
-        size = 1 if region == "swap_map" else 8
+        size = 8 if region == "folios" else span.item
         at = span.offset + index * size
         return int.from_bytes(self._buf[at : at + size], "little")
 
@@ -86,6 +87,11 @@ class Segment:
             return 0
         device, offset = (int(part) for part in slot.split(":"))
         return self.at_rest("swap_map", device * self.geometry.slots + offset)
+
+    def id_of_slot(self, slot: str) -> int:
+        """The cgroup id of a slot now; 0: none."""
+        device, offset = (int(part) for part in slot.split(":"))
+        return self.at_rest("swap_cgroup", device * self.geometry.slots + offset)
 
     def touched(self, offset: int, kind: str) -> Touched | None:
         """What lies at an offset of the segment; None for one outside."""
@@ -106,6 +112,9 @@ class Segment:
         if array == "swap_map":
             slot = self.slot_of_byte(index)
             return Touched(type="swap_map", name=f"swap_map byte of slot {slot}", slot=slot)
+        if array == "swap_cgroup":
+            slot = self.slot_of_byte(index)
+            return Touched(type="swap_cgroup", name=f"cgroup id of slot {slot}", slot=slot)
         if array == "ptes":
             mm, page = divmod(index, self.geometry.pages)
             return Touched(type="page table", name=f"PTE of page {page}, mm {mm}")
@@ -126,24 +135,27 @@ def replay_timeline(
 ) -> dict[str, Any]:
     """What a step recorder has told, as a Timeline. `verdict` is how the execution ended."""
     segment, symbols = Segment(buf), Symbols()
-    slots, folios = _Slots(segment), _Folios(segment)
+    slots, folios, ptes = _Slots(segment), _Folios(segment), _Ptes(segment)
+    of_region: dict[str, Any] = {name: slots for name in ("tables", "swap_map", "swap_cgroup")}
+    of_region |= {"folios": folios, "ptes": ptes}
     by_step: dict[int, list[tuple[str, int, int]]] = {}
     for step, region, index, value in recorded["changes"]:
         if step == 0:
-            (folios if region == "folios" else slots).first(region, index, value)
+            of_region[region].first(region, index, value)
         else:
             by_step.setdefault(step, []).append((region, index, value))
     first = recorded["first"]
     for step in sorted(step for step in by_step if step <= first):
         for change in by_step[step]:
-            (folios if change[0] == "folios" else slots).put(*change)
-    start = slots.told(slots.known()), folios.told(folios.known())
+            of_region[change[0]].put(*change)
+    start = {"slots": slots.told(slots.known()), "folios": folios.told(folios.known()), "ptes": ptes.told(ptes.known())}
     steps = []
     for number, kept in enumerate(recorded["steps"], start=first + 1):
-        changes = by_step.get(number, [])
-        changed_slots = [slots.put(*change) for change in changes if change[0] != "folios"]
-        changed_folios = [folios.put(*change) for change in changes if change[0] == "folios"]
-        steps.append(_step(kept, segment, symbols, slots.told(changed_slots), folios.told(changed_folios)))
+        changed: dict[Any, list[Any]] = {slots: [], folios: [], ptes: []}
+        for change in by_step.get(number, []):
+            changed[of_region[change[0]]].append(of_region[change[0]].put(*change))
+        after = {"slots": slots.told(changed[slots]), "folios": folios.told(changed[folios])}
+        steps.append(_step(kept, segment, symbols, after | {"ptes": ptes.told(changed[ptes])}))
     return Timeline(
         source="replay",
         protocol=spec.protocol,
@@ -151,8 +163,7 @@ def replay_timeline(
         hz=spec.hz,
         cpus=_names(plan, spec),
         steps=steps,
-        slots=start[0],
-        folios=start[1],
+        **start,
         left_out_before=first,
         ending=verdict,
         findings=[Finding(law=v["law"], sentence=v["sentence"], detail=v["detail"]) for v in violations],
@@ -163,13 +174,11 @@ def _names(plan: Any, spec: RunSpec) -> list[str]:
     return [f"cpu{cpu}" if cpu < spec.cpus else "disk" for cpu in range(plan.workers)]
 
 
-def _step(
-    kept: tuple[Any, ...], segment: Segment, symbols: Symbols, slots: list[SlotState], folios: list[FolioState]
-) -> Step:
+def _step(kept: tuple[Any, ...], segment: Segment, symbols: Symbols, after: dict[str, list[Any]]) -> Step:
     at_ns, offset, cpu, kind, cause, enabled, waited, frames = kept
     name = KINDS[kind]
     places = [place for place in map(symbols.place, frames) if place is not None]
-    where = [place for place in places if not place.startswith(INNER)]
+    where = [place for place in places if not place.startswith(AROUND_CODE)]
     return Step(
         at_ns=at_ns,
         cpu=cpu,
@@ -179,35 +188,36 @@ def _step(
         cause=WAITS[cause] if name == "park" else None,
         enabled=enabled,
         where=where[:SHOWN_FRAMES],
-        slots=slots,
-        folios=folios,
+        **after,
     )
 
 
 class _Slots:
-    """The watched slots: their table words and bytes, as they are at one step."""
+    """The watched slots: their table words, bytes and cgroup ids, as they are at one step."""
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
         self._words: dict[str, int] = {}
         self._bytes: dict[str, int] = {}
+        self._ids: dict[str, int] = {}
+        self._of_region = {"tables": self._words, "swap_map": self._bytes, "swap_cgroup": self._ids}
 
     def first(self, region: str, index: int, value: int) -> None:
         """The value of a word before the first step; later ones are not first."""
         slot = self._slot(region, index)
         if slot is not None:
-            (self._words if region == "tables" else self._bytes).setdefault(slot, value)
+            self._of_region[region].setdefault(slot, value)
 
     def put(self, region: str, index: int, value: int) -> str | None:
         """A word's new value; its slot."""
         slot = self._slot(region, index)
         if slot is not None:
-            (self._words if region == "tables" else self._bytes)[slot] = value
+            self._of_region[region][slot] = value
         return slot
 
     def known(self) -> list[str | None]:
         """Every slot that some step changes."""
-        return [*self._words, *self._bytes]
+        return [*self._words, *self._bytes, *self._ids]
 
     def told(self, slots: Iterable[str | None]) -> list[SlotState]:
         """The states of `slots`, once each; a word or byte that no step changes is the one at rest."""
@@ -219,7 +229,10 @@ class _Slots:
         count, has_cache, bad = decode_map_byte(self._bytes.get(slot, self._segment.byte_of_slot(slot)))
         if word is not None and kind in ("pfn", "shadow"):
             count += table_count(word)  # from 7.1 on the word counts; before, these bits are 0
-        return SlotState(slot=slot, word="bad" if bad else kind, value=value or None, count=count, has_cache=has_cache)
+        memcg = self._ids.get(slot, self._segment.id_of_slot(slot))
+        return SlotState(
+            slot=slot, word="bad" if bad else kind, value=value or None, count=count, has_cache=has_cache, memcg=memcg
+        )
 
     def _slot(self, region: str, index: int) -> str | None:
         return self._segment.slot_of_word(index) if region == "tables" else self._segment.slot_of_byte(index)
@@ -271,6 +284,39 @@ class _Folios:
         if word is None:
             word = self._segment.at_rest("folios", pfn * self._words + at)
         return word >> (offset % 8 * 8) & ((1 << size * 8) - 1)
+
+
+class _Ptes:
+    """The watched page-table entries."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._pages = segment.geometry.pages
+        self._values: dict[int, int] = {}
+
+    def first(self, _region: str, index: int, value: int) -> None:
+        """As of slots."""
+        self._values.setdefault(index, value)
+
+    def put(self, _region: str, index: int, value: int) -> int:
+        """As of slots; the entry's number."""
+        self._values[index] = value
+        return index
+
+    def known(self) -> list[int]:
+        """Every entry that some step changes."""
+        return list(self._values)
+
+    def told(self, indexes: Iterable[int]) -> list[PteState]:
+        """The states of entries, once each."""
+        return [self._state(index) for index in dict.fromkeys(indexes)]
+
+    def _state(self, index: int) -> PteState:
+        mm, page = divmod(index, self._pages)
+        kind, value = decode_pte(self._values[index])
+        if kind == "swap":
+            device, offset = decode_swp_entry(value)
+            return PteState(mm=mm, page=page, kind="swap", slot=f"{device}:{offset}")
+        return PteState(mm=mm, page=page, kind="present" if kind == "present" else "none", pfn=value or None)
 
 
 def _signed(value: int) -> int:

@@ -18,6 +18,7 @@ from workers.invariants.c11_extend_table import ExtendTable
 from workers.invariants.c12_continuation import Continuation
 from workers.invariants.c13_one_folio_one_slot import OneFolioOneSlot
 from workers.invariants.c15_cluster_lists import ClusterLists
+from workers.invariants.c18_no_new_slots import NoNewSlots
 from workers.invariants.f1_cached_flag import CachedFlag
 from workers.invariants.f2_cache_holds_reference import CacheHoldsReference
 from workers.invariants.l2_waiters_wake import WaitersWake
@@ -27,6 +28,7 @@ from workers.invariants.law import ALL
 from workers.invariants.p1_swap_pte import SwapPte
 from workers.invariants.q1_reference_count import ReferenceCount
 from workers.invariants.q2_inuse_pages import InusePages
+from workers.invariants.q3_free_pages import FreePages
 from workers.invariants.q5_cached_pages import CachedPages
 from workers.invariants.q6_swapcached import Swapcached
 from workers.invariants.q7_folio_references import FolioReferences
@@ -34,10 +36,13 @@ from workers.invariants.q9_nothing_held import NothingHeld
 from workers.invariants.q11_cgroup_id import CgroupId
 from workers.invariants.q12_swap_charge import SwapCharge
 from workers.invariants.q13_memory_charge import MemoryCharge
+from workers.invariants.q14_on_mmlist import OnMmlist
 from workers.invariants.q15_content import Content
 from workers.invariants.q18_after_swapoff import AfterSwapoff
 from workers.invariants.q19_after_exit import AfterExit
+from workers.invariants.q20_count_memory import CountMemory
 from workers.invariants.t5_cgroup_record import CgroupRecord
+from workers.invariants.t9_slots_in_use import SlotsInUse
 from workers.protocols.registry import nearest
 
 LAWS = {
@@ -45,10 +50,11 @@ LAWS = {
     for law in (
         UsedSlots(), CountBounds(), MapByte(), CacheMirror(), CachedIsPinned(), NoCacheBit(),
         FreeIsEmpty(), ShadowIsCounted(), WordKinds(), ExtendTable(), Continuation(), OneFolioOneSlot(),
-        ClusterLists(), CachedFlag(), CacheHoldsReference(), SwapPte(), ReferenceCount(), InusePages(), CachedPages(),
+        ClusterLists(), NoNewSlots(), CachedFlag(), CacheHoldsReference(), SwapPte(), ReferenceCount(), InusePages(),
+        FreePages(), CachedPages(),
         Swapcached(),
-        FolioReferences(), NothingHeld(), CgroupId(), SwapCharge(), MemoryCharge(), Content(), AfterSwapoff(),
-        AfterExit(), WaitersWake(), ClaimsEnd(), LockOrder(), CgroupRecord(),
+        FolioReferences(), NothingHeld(), CgroupId(), SwapCharge(), MemoryCharge(), OnMmlist(), Content(),
+        AfterSwapoff(), AfterExit(), CountMemory(), WaitersWake(), ClaimsEnd(), LockOrder(), CgroupRecord(), SlotsInUse(),
     )
 }
 

@@ -5,11 +5,12 @@ from shm.memcg cimport CSS_ONLINE
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport NR_SWAPCACHE
 from workers.cpu cimport READS, Cpu, gauge, point
+from workers.mm.protocol cimport Protocol
 
 cdef int mem_cgroup_charge(Cpu cpu, uint32_t pfn, uint32_t memcg) noexcept nogil
 cdef int mem_cgroup_swapin_charge_folio(Cpu cpu, uint32_t pfn, uint32_t current, swp_entry_t entry) noexcept nogil
 cdef void mem_cgroup_uncharge(Cpu cpu, uint32_t pfn) noexcept nogil
-cdef int mem_cgroup_try_charge_swap(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
+cdef int mem_cgroup_try_charge_swap(Cpu cpu, Protocol p, uint32_t pfn, swp_entry_t entry) noexcept nogil
 cdef void mem_cgroup_uncharge_swap(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void memcg1_swapout(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
 cdef void memcg1_swapin(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil

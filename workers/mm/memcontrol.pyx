@@ -16,6 +16,7 @@ from shm.vmstat cimport (
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, count, injected, point, warn
 from workers.mm.errno cimport ENOMEM
 from workers.mm.page_alloc cimport folio_of, folio_set
+from workers.mm.protocol cimport Protocol
 from workers.mm.page_counter cimport (
     counter_of, page_counter_charge, page_counter_try_charge, page_counter_uncharge, parent_mem_cgroup,
 )
@@ -163,19 +164,19 @@ cdef uint16_t swap_cgroup_clear(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcep
     return first
 
 
-cdef int mem_cgroup_try_charge_swap(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+cdef int mem_cgroup_try_charge_swap(Cpu cpu, Protocol p, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """v2: charge the freshly allocated slots of a folio and record its id on each. 0 or -ENOMEM; v1 does nothing here.
 
     Context: folio locked; the slots are ours.
     """
-    cdef uint32_t memcg = load32(&folio_of(cpu, pfn).memcg), nr = folio_nr_pages(folio_of(cpu, pfn)), over
+    cdef uint32_t memcg = load32(&folio_of(cpu, pfn).memcg), nr = folio_nr_pages(folio_of(cpu, pfn)), swap_memcg, over
     if do_memsw_account(cpu) or memcg == 0:
         return 0
-    memcg = mem_cgroup_id_get_online(cpu, memcg, nr)
-    if not page_counter_try_charge(cpu, memcg, COUNTER_SWAP, nr, &over):
-        mem_cgroup_id_put(cpu, memcg, nr)
+    swap_memcg = mem_cgroup_id_get_online(cpu, memcg, nr)
+    if not page_counter_try_charge(cpu, swap_memcg, COUNTER_SWAP, nr, &over):
+        mem_cgroup_id_put(cpu, swap_memcg, nr)
         return ENOMEM
-    swap_cgroup_record(cpu, memcg, entry, nr)
+    swap_cgroup_record(cpu, p.recorded_memcg(cpu, memcg, swap_memcg), entry, nr)
     return 0
 
 

@@ -23,6 +23,10 @@ cdef enum:  # why __try_to_reclaim_swap is called
     TTRS_UNMAPPED = 2
     TTRS_FULL = 4
 
+cdef enum:  # who pins a device
+    PIN_FAULT = 0
+    PIN_ZAP = 1
+
 cdef struct vm_fault:
     uint32_t mm
     uint32_t page
@@ -40,11 +44,17 @@ cdef class Protocol:
     cdef readonly bint i_pages  # words of the swap cache are guarded by i_pages locks, not by cluster locks
     cdef readonly int slot_format  # shm/swap_map.pxd
 
+    # a device
+    cdef bint pin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil
+    cdef void unpin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil
+
     # one slot, its cluster locked
     cdef int swap_dup_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
     cdef void swap_put_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
     cdef void swap_put_cache_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
     cdef int swap_count_alloc(self, Cpu cpu, swp_entry_t entry) noexcept nogil
+    cdef void cont_lock(self, Cpu cpu, swp_entry_t entry) noexcept nogil
+    cdef void cont_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil
     cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil
 
     # the swap cache
@@ -58,11 +68,15 @@ cdef class Protocol:
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
 
-    # reclaim
+    # reclaim, fork, swapoff
+    cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil
+    cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil
 
     # who lets go
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef bint drop_unused_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef int try_to_reclaim_swap(self, Cpu cpu, swp_entry_t entry, int flags) noexcept nogil
     cdef void free_swap_and_cache(self, Cpu cpu, swp_entry_t entry) noexcept nogil

@@ -11,6 +11,13 @@ from workers.mm.errno cimport ENOMEM
 
 
 cdef class Protocol:
+    cdef bint pin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil:
+        """Keep the slot's device from going while PIN_* looks at it. False: it goes. Context: no lock needed."""
+        return False
+
+    cdef void unpin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil:
+        """Let it go again. Context: pinned by pin_device with the same `who`."""
+
     cdef int swap_dup_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
         """One more reference. 0, -ENOENT (free or bad), -ENOMEM (swap_count_alloc would help). Context: cluster lock held."""
         return ENOMEM
@@ -27,6 +34,12 @@ cdef class Protocol:
         Context: a reference pins the slot; takes the cluster lock.
         """
         return ENOMEM
+
+    cdef void cont_lock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """The digits of the slot's page of the map are ours (up to 7.0). Context: cluster lock held; takes cont_lock."""
+
+    cdef void cont_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Context: cluster lock and cont_lock held; gives cont_lock back."""
 
     cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
         """Make the free slot the folio's. False when the device is being swapped off.
@@ -76,6 +89,10 @@ cdef class Protocol:
         """
         return ENOMEM
 
+    cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil:
+        """Whose id a slot gets: `swap_memcg` is charged for it, `memcg` for the folio. Context: folio locked."""
+        return swap_memcg
+
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Reclaim's last step: out of the cache, references frozen at 0. False: somebody uses it.
 
@@ -83,10 +100,27 @@ cdef class Protocol:
         """
         return False
 
+    cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil:
+        """What a fork does to the child's place on the mmlist before any swap entry is copied.
+
+        Context: parent's mmap_lock held for writing.
+        """
+
+    cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil:
+        """Whether swapoff of `device` has to bring in what the PTE names. Context: a look, verified under the PTE's lock."""
+        return False
+
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Free a folio's slot if nobody refers to it any more; the folio is dirty then, the only copy.
 
         Context: folio locked; takes cluster lock.
+        """
+        return False
+
+    cdef bint drop_unused_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """try_to_reclaim_swap has locked the folio: drop the cache if nobody refers to the slot still. False: somebody does.
+
+        Context: folio locked, in the cache; takes cluster lock.
         """
         return False
 

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from shm.atomic cimport add_i32, cas_i32, load32, load64, load_i32, store32, store64
 from shm.folio cimport PG_ANON_EXCLUSIVE, PG_DIRTY, folio_t
 from shm.mm cimport (
-    PTE_ACCESSED, PTE_DIRTY, anon_vma_t, pte_pfn, pte_present, swp_entry_to_pte,
+    MMLIST_NONE, MMLIST_ON, PTE_ACCESSED, PTE_DIRTY, anon_vma_t, pte_pfn, pte_present, swp_entry_to_pte,
 )
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport NR_ANON_MAPPED
@@ -45,10 +45,10 @@ cdef bint mmget_not_zero(Cpu cpu, uint32_t mm) noexcept nogil:
 
 cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil:
     """swapoff must visit this mm from now on. Context: page-table lock held; takes mmlist_lock."""
-    if load32(&cpu.m.mms[mm].on_mmlist):
+    if load32(&cpu.m.mms[mm].on_mmlist) != MMLIST_NONE:  # kernel: list_empty(&mm->mmlist)
         return
     cpu.lock(cpu.m.mmlist_lock)
-    store32(&cpu.m.mms[mm].on_mmlist, 1)
+    store32(&cpu.m.mms[mm].on_mmlist, MMLIST_ON)
     cpu.unlock(cpu.m.mmlist_lock)
 
 

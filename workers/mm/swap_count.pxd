@@ -3,12 +3,13 @@ from libc.stdint cimport uint32_t
 from shm.cluster cimport swap_cluster_info
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
+from workers.mm.protocol cimport Protocol
 
 # swap_map, up to 7.0
-cdef int map_count_up(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef int map_count_up_cached(Cpu cpu, swp_entry_t entry, bint cached) noexcept nogil
-cdef bint map_count_down(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef int add_swap_count_continuation(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef int map_count_up(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
+cdef int map_count_up_cached(Cpu cpu, Protocol p, swp_entry_t entry, bint cached) noexcept nogil
+cdef bint map_count_down(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
+cdef int add_swap_count_continuation(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void free_swap_count_continuations(Cpu cpu, uint32_t device) noexcept nogil
 
 # the table word, from 7.1

@@ -18,11 +18,12 @@ from shm.swap_table cimport (
 )
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport WARN_COUNT_UNDERFLOW
-from workers.cpu cimport WRITES, Cpu, injected, point, warn
+from workers.cpu cimport READS, WRITES, Cpu, injected, point, warn
 from workers.mm.errno cimport ENOENT, ENOMEM
 from workers.mm.memcontrol cimport slot_of
 from workers.mm.page_alloc cimport stack_pop, stack_push
-from workers.mm.swapfile cimport cluster_offset, si_of, swap_cluster_lock, swap_cluster_unlock, swap_word
+from workers.mm.protocol cimport Protocol
+from workers.mm.swapfile cimport cluster_offset, swap_cluster_lock, swap_cluster_unlock, swap_word
 
 
 cdef inline uint32_t *cont_head_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
@@ -40,8 +41,10 @@ cdef bint carry_up(Cpu cpu, swp_entry_t entry, bint continued) noexcept nogil:
 
     Context: cluster lock and cont_lock held.
     """
-    cdef uint32_t page = cont_head_of(cpu, entry)[0], at
+    cdef uint32_t page, at
     cdef uint8_t digit
+    point(cpu, cont_head_of(cpu, entry), READS)
+    page = cont_head_of(cpu, entry)[0]
     while page:
         digit = load8(digit_of(cpu, page, entry)) if continued else 0
         if digit & SWAP_CONT_MAX < SWAP_CONT_MAX:
@@ -77,12 +80,12 @@ cdef bint borrow(Cpu cpu, swp_entry_t entry) noexcept nogil:
     return page != head or digit != 0
 
 
-cdef int map_count_up(Cpu cpu, swp_entry_t entry) noexcept nogil:
+cdef int map_count_up(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     """One more. 0, -ENOENT (free or bad), -ENOMEM (no continuation page to carry to). Context: cluster lock held."""
-    return map_count_up_cached(cpu, entry, False)
+    return map_count_up_cached(cpu, p, entry, False)
 
 
-cdef int map_count_up_cached(Cpu cpu, swp_entry_t entry, bint cached) noexcept nogil:
+cdef int map_count_up_cached(Cpu cpu, Protocol p, swp_entry_t entry, bint cached) noexcept nogil:
     """map_count_up where the byte alone does not say that a slot is used: `cached` does. Context: cluster lock held."""
     cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
     cdef uint8_t seen = load8(byte)
@@ -94,16 +97,16 @@ cdef int map_count_up_cached(Cpu cpu, swp_entry_t entry, bint cached) noexcept n
         return 0
     if cpu.m.geo.cont_pages == 0:
         return ENOMEM
-    cpu.lock(&si_of(cpu, entry).cont_lock)
+    p.cont_lock(cpu, entry)
     carried = carry_up(cpu, entry, (seen & COUNT_CONTINUED) != 0)
-    cpu.unlock(&si_of(cpu, entry).cont_lock)
+    p.cont_unlock(cpu, entry)
     if not carried:
         return ENOMEM
     store8(byte, (seen & SWAP_HAS_CACHE) | COUNT_CONTINUED)
     return 0
 
 
-cdef bint map_count_down(Cpu cpu, swp_entry_t entry) noexcept nogil:
+cdef bint map_count_down(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     """One less. True when that was the last. Context: cluster lock held."""
     cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
     cdef uint8_t seen = load8(byte)
@@ -114,14 +117,14 @@ cdef bint map_count_down(Cpu cpu, swp_entry_t entry) noexcept nogil:
     if seen & SWAP_MAP_BAD:
         store8(byte, seen - 1)
         return (seen - 1) & ~SWAP_HAS_CACHE == 0
-    cpu.lock(&si_of(cpu, entry).cont_lock)
+    p.cont_lock(cpu, entry)
     more = borrow(cpu, entry)
-    cpu.unlock(&si_of(cpu, entry).cont_lock)
+    p.cont_unlock(cpu, entry)
     store8(byte, (seen & SWAP_HAS_CACHE) | SWAP_MAP_MAX | (COUNT_CONTINUED if more else 0))
     return False
 
 
-cdef int add_swap_count_continuation(Cpu cpu, swp_entry_t entry) noexcept nogil:
+cdef int add_swap_count_continuation(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     """Hang one more page on the slot's list, unless the count has room meanwhile. 0 or -ENOMEM.
 
     Context: a reference pins the slot; takes cluster lock, under it cont_lock.
@@ -136,17 +139,19 @@ cdef int add_swap_count_continuation(Cpu cpu, swp_entry_t entry) noexcept nogil:
     for i in range(<uint32_t>cpu.m.cont_page_slots):
         cont_page_of(&cpu.m, page)[i] = 0
     swap_cluster_lock(cpu, entry)
-    cpu.lock(&si_of(cpu, entry).cont_lock)
+    p.cont_lock(cpu, entry)
     full = load8(&cpu.m.swap_map[slot_of(cpu, entry)]) & SWAP_MAP_BAD == SWAP_MAP_MAX
     link = cont_head_of(cpu, entry)
+    point(cpu, link, READS)
     while full and link[0]:
         full = load8(&cpu.m.swap_map[slot_of(cpu, entry)]) & COUNT_CONTINUED != 0 and (
             load8(digit_of(cpu, link[0], entry)) & SWAP_CONT_MAX == SWAP_CONT_MAX)
         link = &cpu.m.cont_next[link[0]]
     if full:
+        point(cpu, link, WRITES)
         cpu.m.cont_next[page] = 0
         store32(link, page)
-    cpu.unlock(&si_of(cpu, entry).cont_lock)
+    p.cont_unlock(cpu, entry)
     swap_cluster_unlock(cpu, entry)
     if not full:
         stack_push(cpu, cpu.m.cont_head, cpu.m.cont_next, page)

@@ -15,7 +15,7 @@ from workers.mm.memcontrol cimport mod_swapcache_stat
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
 from workers.mm.page_counter cimport counter_of, parent_mem_cgroup
 from workers.mm.swapfile cimport (
-    swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_word, vm_swap_full,
+    check_slot, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_word, vm_swap_full,
 )
 
 cdef enum:
@@ -33,6 +33,8 @@ cdef uint32_t swap_cache_get_folio(Cpu cpu, swp_entry_t entry) noexcept nogil:
     cdef uint64_t seen
     cdef uint32_t tries = 0
     while True:
+        if cpu.cooperative:
+            check_slot(cpu, entry)
         word = swap_word(cpu, entry)
         if word == NULL:
             return 0

@@ -14,8 +14,11 @@ from workers.mm.protocol cimport Protocol
 
 cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void put_swap_device(Cpu cpu, uint32_t device) noexcept nogil
+cdef void check_slot(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef swap_cluster_info *swap_cluster_lock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void swap_cache_lock(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void swap_cache_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil
@@ -63,11 +66,15 @@ cdef inline uint8_t swap_map_get(Cpu cpu, swp_entry_t entry) noexcept nogil:
 cdef inline uint64_t swap_count(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """References, 0 for a bad slot (kernel: swap_swapcount). Context: cluster lock, or a look that is verified later."""
     point(cpu, count_of(cpu, entry), READS)
+    if cpu.cooperative:
+        check_slot(cpu, entry)
     return slot_count(&cpu.m, slot_of(cpu, entry))
 
 cdef inline bint swap_entry_referenced(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Whether anybody refers to the slot. Context: cluster lock, or a look that is verified later."""
     point(cpu, count_of(cpu, entry), READS)
+    if cpu.cooperative:
+        check_slot(cpu, entry)
     return slot_has_references(&cpu.m, slot_of(cpu, entry))
 
 cdef inline bint synchronous_io(Cpu cpu, swp_entry_t entry) noexcept nogil:

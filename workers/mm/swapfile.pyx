@@ -7,10 +7,10 @@ from shm.inject cimport INJECT_LOCK_DELAY
 from shm.slots cimport slot_byte
 from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD
 from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio, swp_tb_to_pfn
-from shm.swapfile cimport swap_info_struct
+from shm.swapfile cimport SWP_USED, swap_info_struct
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.trace cimport TRACE_FREE_SLOT
-from shm.vmstat cimport WARN_FREE_IN_USE
+from shm.vmstat cimport WARN_FREE_IN_USE, WARN_NO_SLOT
 from workers.cpu cimport ADDS, READS, Cpu, injected, point, trace, warn
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport wake_event
@@ -50,10 +50,19 @@ cdef void put_swap_device(Cpu cpu, uint32_t device) noexcept nogil:
         wake_event(cpu, &si.dead)
 
 
+cdef void check_slot(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Warn where no device in use has that slot (law T9): the header, beyond the end, a device that is off. Context: none."""
+    if swp_type(entry) >= cpu.m.geo.devices or swp_offset(entry) == 0 or swp_offset(entry) >= si_of(cpu, entry).max or (
+            not load32(&si_of(cpu, entry).flags) & SWP_USED):
+        warn(cpu, WARN_NO_SLOT, entry, load32(&si_of(cpu, entry).flags) if swp_type(entry) < cpu.m.geo.devices else 0, 0)
+
+
 cdef swap_cluster_info *swap_cluster_lock(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Context: the device is pinned; takes the cluster lock."""
     cdef swap_cluster_info *ci = ci_of(cpu, entry)
     cpu.lock(&ci.lock)
+    if cpu.cooperative:
+        check_slot(cpu, entry)
     if injected(cpu, INJECT_LOCK_DELAY):
         cpu.busy(LOCK_DELAY_NS)
     return ci
@@ -64,6 +73,25 @@ cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil:
     if cpu.cooperative:
         cpu.cluster_unlocked(swp_type(entry), swp_offset(entry) // cpu.m.geo.cluster_slots)
     cpu.unlock(&ci_of(cpu, entry).lock)
+
+
+cdef void swap_cache_lock(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """The lock that guards the slot's word: its cluster's, up to 6.17 that of its address_space (Protocol.i_pages).
+
+    Context: the device is pinned; takes that lock.
+    """
+    if cpu.m.control.i_pages:
+        cpu.lock(i_pages_of(cpu, entry))
+    else:
+        swap_cluster_lock(cpu, entry)
+
+
+cdef void swap_cache_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Context: swap_cache_lock held."""
+    if cpu.m.control.i_pages:
+        cpu.unlock(i_pages_of(cpu, entry))
+    else:
+        swap_cluster_unlock(cpu, entry)
 
 
 cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
@@ -141,6 +169,8 @@ cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t ent
     mem_cgroup_uncharge_swap(cpu, entry, 1)
     swap_range_free(cpu, entry)
     ci.count -= 1
+    if ci.swept:
+        ci.swept = ci.count + 1
     if ci.count == 0:
         free_cluster(cpu, swp_type(entry), <uint32_t>(swp_offset(entry) // cpu.m.geo.cluster_slots))
     elif ci.flags != CLUSTER_FLAG_NONFULL:

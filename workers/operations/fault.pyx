@@ -11,7 +11,6 @@ from shm.layout cimport expected_of, payload_of
 from shm.mm cimport (
     PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
-from shm.swp_entry cimport swp_type
 from shm.trace cimport TRACE_SWAP_IN
 from shm.vmstat cimport (
     EV_FAULT_RETRY, EV_OPERATIONS, EV_PGFAULT, EV_PGMAJFAULT, EV_REFAULT_RACED, EV_SWAP_INS, EV_VM_FAULT_OOM,
@@ -27,11 +26,11 @@ from workers.mm.filemap cimport (
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_test
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
-from workers.mm.swapfile cimport get_swap_device, put_swap_device, swap_entry_referenced
+from workers.mm.swapfile cimport swap_entry_referenced
 from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
 from workers.operations.readahead cimport readahead_hit, swapin_readahead
 from workers.mm.protocol cimport (
-    SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, Protocol, vm_fault,
+    PIN_FAULT, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, Protocol, vm_fault,
 )
 
 cdef enum:
@@ -136,7 +135,7 @@ cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
 cdef int do_swap_page(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept nogil:
     """A swap PTE was accessed. FAULT_*, -ENOMEM, -EIO. Context: mmap_lock held, dropped when FAULT_RETRY; sleeps."""
     cdef int how, result
-    if not get_swap_device(cpu, vmf.entry):
+    if not p.pin_device(cpu, vmf.entry, PIN_FAULT):
         return FAULT_DONE
     how = find_folio(cpu, p, vmf)
     if how == SWAPIN_FOLIO:
@@ -151,7 +150,7 @@ cdef int do_swap_page(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept n
     else:
         result = FAULT_DONE
     p.fault_done(cpu, vmf)
-    put_swap_device(cpu, swp_type(vmf.entry))
+    p.unpin_device(cpu, vmf.entry, PIN_FAULT)
     return result
 
 

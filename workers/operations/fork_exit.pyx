@@ -5,7 +5,7 @@ from shm.atomic cimport add_i32, cas32, load64, store32, store64, store_i32
 from shm.folio cimport PG_ANON_EXCLUSIVE
 from shm.layout cimport expected_of, ptl_of
 from shm.mm cimport (
-    MM_EXITING, MM_FORKING, MM_LIVE, MM_UNUSED, MM_WORDS, PTES_PER_PTL, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte,
+    MM_EXITING, MM_FORKING, MM_LIVE, MM_UNUSED, MM_WORDS, MMLIST_NONE, PTES_PER_PTL, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte,
     mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.vmstat cimport EV_EXITS, EV_FORKS, LAT_EXIT, LAT_FORK
@@ -146,6 +146,7 @@ cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept 
     store32(&cpu.m.mms[child].memcg, cpu.m.mms[parent].memcg)
     css_join(cpu, cpu.m.mms[parent].memcg)  # which the parent keeps online while its mmap_lock is held
     join_anon_vma(cpu, child, cpu.m.mms[parent].anon_vma, True)
+    p.mmlist_fork(cpu, parent, child)
     err = copy_page_range(cpu, p, parent, child)
     mmap_write_unlock(cpu, parent)
     store_i32(&cpu.m.mms[child].mm_users, 1)  # only now may others use it: a fault would race with the copy
@@ -195,7 +196,7 @@ cdef void mmput(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
     zap_range(cpu, p, mm, 0, <uint32_t>cpu.m.geo.pages)
     join_anon_vma(cpu, mm, s.anon_vma, False)
     cpu.lock(cpu.m.mmlist_lock)
-    store32(&s.on_mmlist, 0)
+    store32(&s.on_mmlist, MMLIST_NONE)
     cpu.unlock(cpu.m.mmlist_lock)
     css_leave(cpu, s.memcg)
     count(cpu, EV_EXITS)

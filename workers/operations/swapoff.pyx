@@ -8,11 +8,11 @@ from shm.atomic cimport add_i64, fence, fetch_and32, fetch_or32, load32, load64,
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_UPTODATE
 from shm.layout cimport cluster_of, percpu_of, table_of
-from shm.mm cimport is_swap_pte, pte_to_swp_entry
+from shm.mm cimport MMLIST_ON, pte_to_swp_entry
 from shm.slots cimport slot_is_free
 from shm.swap_table cimport swap_table_set, swp_tb_bad
 from shm.swapfile cimport SWP_USED, SWP_WRITEOK, swap_info_struct
-from shm.swp_entry cimport swp_entry, swp_entry_t, swp_type
+from shm.swp_entry cimport swp_entry, swp_entry_t
 from shm.trace cimport TRACE_SWAPOFF
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAPOFFS, EV_SWAPOFF_FAILED, LAT_SWAPOFF, WAIT_FOLIO_LOCK, WAIT_OTHER_LOCK
 from workers.cpu cimport READS, Cpu, count, point, record, trace
@@ -50,7 +50,7 @@ cdef int unuse_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t de
     """One page of one mm, if it lies on the device. 0 or -ENOMEM. Context: mmap_lock held for reading; sleeps."""
     cdef vm_fault vmf
     vmf.orig_pte = ptep_get(cpu, mm, page)
-    if not is_swap_pte(vmf.orig_pte) or swp_type(pte_to_swp_entry(vmf.orig_pte)) != device:
+    if not p.unuse_wants(cpu, vmf.orig_pte, device):
         return 0
     vmf.mm = mm
     vmf.page = page
@@ -76,7 +76,7 @@ cdef int unuse_mm(Cpu cpu, Protocol p, uint32_t mm, uint32_t device) noexcept no
     """Context: no lock held; sleeps."""
     cdef uint32_t page
     cdef int err = 0
-    if not load32(&cpu.m.mms[mm].on_mmlist) or not mmget_not_zero(cpu, mm):
+    if load32(&cpu.m.mms[mm].on_mmlist) != MMLIST_ON or not mmget_not_zero(cpu, mm):
         return 0
     mmap_read_lock(cpu, mm)
     for page in range(<uint32_t>cpu.m.geo.pages):
@@ -143,6 +143,18 @@ cdef void wait_for_allocation(Cpu cpu, swap_info_struct *si) noexcept nogil:
     for i in range(si.nr_clusters):
         ci = cluster_of(&cpu.m, si.type, i)
         cpu.lock(&ci.lock)
+        ci.swept = ci.count + 1
+        cpu.unlock(&ci.lock)
+
+
+cdef void allow_allocation(Cpu cpu, swap_info_struct *si) noexcept nogil:
+    """The clusters may fill again. Context: swapon_mutex held, WRITEOK clear; takes cluster locks."""
+    cdef uint64_t i
+    cdef swap_cluster_info *ci
+    for i in range(si.nr_clusters):
+        ci = cluster_of(&cpu.m, si.type, i)
+        cpu.lock(&ci.lock)
+        ci.swept = 0
         cpu.unlock(&ci.lock)
 
 
@@ -206,6 +218,7 @@ cdef int swapoff(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
     wait_for_allocation(cpu, si)
     err = try_to_unuse(cpu, p, device)
     if err < 0:
+        allow_allocation(cpu, si)
         set_writeok(cpu, si, True)
         count(cpu, EV_SWAPOFF_FAILED)
         cpu.unlock(cpu.m.swapon_mutex)
@@ -229,6 +242,7 @@ cdef int swapon(Cpu cpu, uint32_t device) noexcept nogil:
         cpu.unlock(cpu.m.swapon_mutex)
         return EBUSY
     bad_tables(cpu, si, True)
+    allow_allocation(cpu, si)
     fetch_or32(&si.flags, SWP_USED)
     store32(&si.dead, 0)
     set_writeok(cpu, si, True)

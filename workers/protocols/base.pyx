@@ -7,6 +7,7 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from shm.atomic cimport load32, load64, load8, load_i32, store8
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_WRITEBACK, folio_t
+from shm.mm cimport is_swap_pte, pte_to_swp_entry
 from shm.slots cimport slot_only_has_cache
 from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
 from shm.swapfile cimport SWP_WRITEOK
@@ -15,15 +16,19 @@ from shm.vmstat cimport EV_FREE_CACHE_ONLY, EV_SWAP_FULL, WARN_ADD_CACHED, WARN_
 from workers.cpu cimport Cpu, count, warn
 from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock
-from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of
-from workers.mm.page_alloc cimport folio_of, folio_put, folio_set, folio_test
-from workers.mm.protocol cimport ADD_ALLOC, TTRS_ANYWAY, TTRS_FULL, TTRS_UNMAPPED, Protocol, vm_fault
+from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of, workingset_eviction
+from workers.mm.page_alloc cimport (
+    folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
+)
+from workers.mm.protocol cimport ADD_ALLOC, PIN_ZAP, TTRS_ANYWAY, TTRS_FULL, TTRS_UNMAPPED, Protocol, vm_fault
 from workers.mm.swap_alloc cimport swap_alloc_entry
 from workers.mm.swap_count cimport add_swap_count_continuation, map_count_down, map_count_up
-from workers.mm.swap_state cimport folio_matches_swap_entry, mem_cgroup_swap_full, swap_cache_get_folio
+from workers.mm.swap_state cimport (
+    folio_matches_swap_entry, mem_cgroup_swap_full, swap_cache_get_folio, swap_entry_swapped,
+)
 from workers.mm.swapfile cimport (
-    get_swap_device, put_swap_device, put_swap_folio, si_of, swap_cluster_lock, swap_cluster_unlock,
-    swap_entry_free_locked, swap_entry_referenced,
+    get_swap_device, put_swap_device, put_swap_folio, si_of, swap_cache_lock, swap_cache_unlock, swap_cluster_lock,
+    swap_cluster_unlock, swap_entry_free_locked,
 )
 
 cdef enum:
@@ -53,13 +58,21 @@ cdef class Base(Protocol):
     def __cinit__(self):
         self.slot_format = SLOTS_MAP_CACHE
 
+    cdef bint pin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil:
+        """Context: no lock needed. By a reference that swapoff waits for."""
+        return get_swap_device(cpu, entry)
+
+    cdef void unpin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil:
+        """Context: pinned by pin_device."""
+        put_swap_device(cpu, swp_type(entry))
+
     cdef int swap_dup_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
         """Context: cluster lock held; takes cont_lock when the count is carried on."""
-        return map_count_up(cpu, entry)
+        return map_count_up(cpu, self, entry)
 
     cdef void swap_put_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
         """Context: cluster lock held. The slot is free when its byte is 0: neither count nor bit."""
-        if map_count_down(cpu, entry) and load8(&cpu.m.swap_map[slot_of(cpu, entry)]) == 0:
+        if map_count_down(cpu, self, entry) and load8(&cpu.m.swap_map[slot_of(cpu, entry)]) == 0:
             swap_entry_free_locked(cpu, ci, entry)
 
     cdef void swap_put_cache_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
@@ -74,7 +87,15 @@ cdef class Base(Protocol):
 
     cdef int swap_count_alloc(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
         """Context: a reference pins the slot; takes the cluster lock, under it cont_lock. A continuation page."""
-        return add_swap_count_continuation(cpu, entry)
+        return add_swap_count_continuation(cpu, self, entry)
+
+    cdef void cont_lock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Context: cluster lock held; takes cont_lock, one for the whole device: clusters share the pages."""
+        cpu.lock(&si_of(cpu, entry).cont_lock)
+
+    cdef void cont_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Context: cluster lock and cont_lock held."""
+        cpu.unlock(&si_of(cpu, entry).cont_lock)
 
     cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
         """Context: folio locked; cluster lock held. The slot gets the bit (W_res opens: allocated, not yet cached)."""
@@ -94,7 +115,7 @@ cdef class Base(Protocol):
         cdef swp_entry_t entry = find_slot(cpu, self, pfn)
         if not entry:
             return ENOMEM
-        if mem_cgroup_try_charge_swap(cpu, pfn, entry) < 0:
+        if mem_cgroup_try_charge_swap(cpu, self, pfn, entry) < 0:
             put_swap_folio(cpu, self, entry)
             cpu.my.reserved_entry = 0
             return ENOMEM
@@ -106,21 +127,52 @@ cdef class Base(Protocol):
         cpu.my.reserved_entry = 0
         return 0
 
+    cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil:
+        """Context: folio locked. Of whom the counter says that it was charged."""
+        return swap_memcg
+
+    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked; takes the lock of the word. A frozen folio is nobody's: every lookup spins until it is out."""
+        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+        swap_cache_lock(cpu, entry)
+        if not folio_ref_freeze(cpu, pfn, 2):
+            swap_cache_unlock(cpu, entry)
+            return False
+        if folio_test(folio_of(cpu, pfn), PG_DIRTY):
+            folio_ref_unfreeze(cpu, pfn, 2)
+            swap_cache_unlock(cpu, entry)
+            return False
+        self.swap_cache_evict(cpu, pfn, entry, workingset_eviction(cpu, pfn))
+        return True
+
+    cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
+        """Out of the cache, the charge to the slot, the bit cleared: in the order of the version.
+
+        Context: folio locked and frozen; swap_cache_lock held, dropped here.
+        """
+        swap_cache_unlock(cpu, entry)
+
+    cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil:
+        """Context: parent's mmap_lock held for writing. Nothing: only a swap entry that is copied puts the child there."""
+
+    cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil:
+        """Context: a look. A swap entry of that device, and nothing else."""
+        return is_swap_pte(pte) and swp_type(pte_to_swp_entry(pte)) == device
+
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster lock. The count cannot rise: 0 to 1 needs the folio lock."""
         cdef folio_t *folio = folio_of(cpu, pfn)
-        cdef swp_entry_t entry = load64(&folio.swap)
-        cdef bint referenced
         if not folio_test(folio, PG_SWAPCACHE) or folio_test(folio, PG_WRITEBACK):
             return False
-        swap_cluster_lock(cpu, entry)
-        referenced = swap_entry_referenced(cpu, entry)
-        swap_cluster_unlock(cpu, entry)
-        if referenced:
+        if swap_entry_swapped(cpu, load64(&folio.swap)):
             return False
         self.swap_cache_del_folio(cpu, pfn)
         folio_set(folio, PG_DIRTY)
         return True
+
+    cdef bint drop_unused_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked; takes cluster lock. The count may have risen since the caller saw it fall to 0."""
+        return self.folio_free_swap(cpu, pfn)
 
     cdef int try_to_reclaim_swap(self, Cpu cpu, swp_entry_t entry, int flags) noexcept nogil:
         """Context: the device is pinned; page-table lock may be held: folio lock by trylock only."""
@@ -141,7 +193,7 @@ cdef class Base(Protocol):
             folio_put(cpu, pfn)
         if flags & TTRS_ANYWAY or (flags & TTRS_UNMAPPED and load_i32(&folio.mapcount) == 0) or (
                 flags & TTRS_FULL and mem_cgroup_swap_full(cpu, pfn)):
-            if self.folio_free_swap(cpu, pfn):
+            if self.drop_unused_cache(cpu, pfn):
                 count(cpu, EV_FREE_CACHE_ONLY)
                 result = 1
         folio_unlock(cpu, pfn)
@@ -152,7 +204,7 @@ cdef class Base(Protocol):
         """Context: page-table lock of the PTE held; takes cluster lock; folio lock by trylock."""
         cdef swap_cluster_info *ci
         cdef bint cache_only
-        if not get_swap_device(cpu, entry):
+        if not self.pin_device(cpu, entry, PIN_ZAP):
             return
         ci = swap_cluster_lock(cpu, entry)
         self.swap_put_entry_locked(cpu, ci, entry)
@@ -160,4 +212,4 @@ cdef class Base(Protocol):
         swap_cluster_unlock(cpu, entry)
         if cache_only:
             self.try_to_reclaim_swap(cpu, entry, TTRS_UNMAPPED | TTRS_FULL)
-        put_swap_device(cpu, swp_type(entry))
+        self.unpin_device(cpu, entry, PIN_ZAP)

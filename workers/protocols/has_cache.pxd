@@ -1,6 +1,9 @@
+from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
 from workers.mm.protocol cimport vm_fault
 from workers.protocols.base cimport Base
 
 cdef class HasCache(Base):
+    cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil
+    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil
     cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil

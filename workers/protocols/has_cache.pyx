@@ -9,26 +9,24 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store64
-from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY
+from shm.folio cimport PG_ACTIVE, PG_CLAIMED
 from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport Cpu, count
 from workers.mm.errno cimport EEXIST
-from workers.mm.filemap cimport folio_unlock
 from workers.mm.memcontrol cimport (
-    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_eviction, workingset_refault,
+    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_refault,
 )
-from workers.mm.memory cimport alloc_swap_folio, set_present
-from workers.mm.page_alloc cimport (
-    folio_clear, folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
-)
+from workers.mm.memory cimport alloc_charged_folio, alloc_swap_folio, put_locked_folio, set_present
+from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    i_pages_of, put_swap_folio, swap_count, swap_free, swap_word, swapcache_prepare, synchronous_io,
+    put_swap_folio, swap_cache_lock, swap_cache_unlock, swap_count, swap_free, swap_word, swapcache_prepare,
+    synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
 from workers.protocols.base cimport Base
@@ -43,24 +41,22 @@ cdef class HasCache(Base):
         self.i_pages = True
 
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
-        """Context: folio locked, the bit is ours; takes the i_pages lock. The claim was checked: this cannot fail."""
-        cdef uint64_t *word = swap_word(cpu, entry)
-        cpu.lock(i_pages_of(cpu, entry))
+        """Context: folio locked, the bit is ours; takes the lock of the word. The claim was checked: this cannot fail."""
+        cdef uint64_t *word
+        swap_cache_lock(cpu, entry)
+        word = swap_word(cpu, entry)
         if shadow != NULL and swp_tb_is_shadow(load64(word)):
             shadow[0] = swp_tb_to_shadow(load64(word))
         folio_enters_cache(cpu, pfn, entry, word)
-        cpu.unlock(i_pages_of(cpu, entry))
+        swap_cache_unlock(cpu, entry)
         return 0
 
     cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
-        """Context: folio locked, a reference of the caller beside the cache's; takes i_pages lock, then cluster lock."""
-        cdef swp_entry_t entry = folio_of(cpu, pfn).swap, outer = cpu.my.claimed_entry
-        cpu.lock(i_pages_of(cpu, entry))
+        """Context: folio locked, a reference of the caller beside the cache's; takes the lock of the word, then cluster lock."""
+        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+        swap_cache_lock(cpu, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
-        cpu.unlock(i_pages_of(cpu, entry))
-        cpu.my.claimed_entry = entry  # W_del: out of the cache, the bit still set
-        put_swap_folio(cpu, self, entry)
-        cpu.my.claimed_entry = outer
+        self.leave_unlock(cpu, entry)
         folio_put(cpu, pfn)
 
     cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
@@ -81,20 +77,18 @@ cdef class HasCache(Base):
             if err != EEXIST:
                 break
             count(cpu, EV_SWAPCACHE_EEXIST)
-            cpu.tick_sleep()
+            self.claim_refused(cpu, False)
         if err != 0:
             if err != EEXIST:
                 count(cpu, EV_SWAPCACHE_ENOENT)
             if own:
-                folio_unlock(cpu, own)
-                folio_put(cpu, own)
+                put_locked_folio(cpu, own)
             return pfn
         cpu.my.claimed_entry = entry  # W_claim: until the folio is in the cache, losers find nothing
         if mem_cgroup_swapin_charge_folio(cpu, own, memcg, entry) < 0:
             put_swap_folio(cpu, self, entry)
             cpu.my.claimed_entry = 0
-            folio_unlock(cpu, own)
-            folio_put(cpu, own)
+            put_locked_folio(cpu, own)
             return 0
         self.swap_cache_add_folio(cpu, own, entry, &shadow, ADD_SWAPIN)
         cpu.my.claimed_entry = 0
@@ -111,7 +105,7 @@ cdef class HasCache(Base):
             return SWAPIN_READAHEAD
         if swapcache_prepare(cpu, vmf.entry) < 0:
             count(cpu, EV_SWAPCACHE_EEXIST)
-            cpu.tick_sleep()
+            self.claim_refused(cpu, True)
             return SWAPIN_REFAULT
         vmf.claimed = True
         cpu.my.claimed_entry = vmf.entry  # W_byp: over the whole read, and the PTE
@@ -122,12 +116,8 @@ cdef class HasCache(Base):
         cdef uint64_t *word
         cdef uint32_t own
         vmf.bypass = True
-        own = alloc_swap_folio(cpu)
+        own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
         if not own:
-            return SWAPIN_OOM
-        if mem_cgroup_swapin_charge_folio(cpu, own, vmf.memcg, vmf.entry) < 0:
-            folio_unlock(cpu, own)
-            folio_put(cpu, own)
             return SWAPIN_OOM
         memcg1_swapin(cpu, vmf.entry, 1)
         word = swap_word(cpu, vmf.entry)
@@ -157,23 +147,23 @@ cdef class HasCache(Base):
             cpu.my.claimed_entry = 0
             vmf.claimed = False
 
-    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
-        """Context: folio locked; takes i_pages lock, and cluster lock after it: W_del lies between."""
-        cdef swp_entry_t entry = folio_of(cpu, pfn).swap, outer = cpu.my.claimed_entry
-        cdef uint64_t shadow
-        cpu.lock(i_pages_of(cpu, entry))
-        if not folio_ref_freeze(cpu, pfn, 2):
-            cpu.unlock(i_pages_of(cpu, entry))
-            return False
-        if folio_test(folio_of(cpu, pfn), PG_DIRTY):
-            folio_ref_unfreeze(cpu, pfn, 2)
-            cpu.unlock(i_pages_of(cpu, entry))
-            return False
-        shadow = workingset_eviction(cpu, pfn)
+    cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
+        """Context: folio locked and frozen; swap_cache_lock held, dropped here; takes cluster lock. The bit goes last."""
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
         memcg1_swapout(cpu, pfn, entry)
-        cpu.unlock(i_pages_of(cpu, entry))
+        self.leave_unlock(cpu, entry)
+
+    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Out of the cache, the bit still set: W_del, until it is cleared.
+
+        Context: swap_cache_lock held, dropped here; takes cluster lock after it.
+        """
+        cdef swp_entry_t outer = cpu.my.claimed_entry
         cpu.my.claimed_entry = entry
+        swap_cache_unlock(cpu, entry)
         put_swap_folio(cpu, self, entry)
         cpu.my.claimed_entry = outer
-        return True
+
+    cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:
+        """Who cannot have the bit waits before it tries again: a fault, or a readahead. Context: the device is pinned; sleeps."""
+        cpu.tick_sleep()

@@ -10,28 +10,26 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store8
 from shm.cluster cimport swap_cluster_info
-from shm.folio cimport PG_ACTIVE, PG_DIRTY
+from shm.folio cimport PG_ACTIVE
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport Cpu, count
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
-from workers.mm.filemap cimport folio_unlock
 from workers.mm.memcontrol cimport (
-    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_eviction, workingset_refault,
+    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_refault,
 )
-from workers.mm.memory cimport alloc_swap_folio, set_present
-from workers.mm.page_alloc cimport (
-    folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_test,
-)
+from workers.mm.memory cimport alloc_charged_folio, alloc_swap_folio, put_locked_folio, set_present
+from workers.mm.page_alloc cimport folio_of, folio_put, folio_test
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, vm_fault
 from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_map_get, swap_word, synchronous_io,
+    ci_of, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_map_get, swap_word,
+    synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
 from workers.protocols.base cimport Base
@@ -57,7 +55,7 @@ cdef class SwapCache(Base):
         else:
             if shadow != NULL and swp_tb_is_shadow(load64(word)):
                 shadow[0] = swp_tb_to_shadow(load64(word))
-            store8(&cpu.m.swap_map[slot_of(cpu, entry)], swap_map_get(cpu, entry) | SWAP_HAS_CACHE)
+            self.swap_pin_cache_locked(cpu, entry)
             folio_enters_cache(cpu, pfn, entry, word)
         swap_cluster_unlock(cpu, entry)
         return err
@@ -94,8 +92,7 @@ cdef class SwapCache(Base):
         if err < 0:
             if err == ENOENT:
                 count(cpu, EV_SWAPCACHE_ENOENT)
-            folio_unlock(cpu, pfn)
-            folio_put(cpu, pfn)
+            put_locked_folio(cpu, pfn)
             return found
         memcg1_swapin(cpu, entry, 1)
         if shadow:
@@ -123,12 +120,8 @@ cdef class SwapCache(Base):
         cdef uint32_t own
         if not synchronous_io(cpu, vmf.entry):
             return SWAPIN_READAHEAD
-        own = alloc_swap_folio(cpu)
+        own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
         if not own:
-            return SWAPIN_OOM
-        if mem_cgroup_swapin_charge_folio(cpu, own, vmf.memcg, vmf.entry) < 0:
-            folio_unlock(cpu, own)
-            folio_put(cpu, own)
             return SWAPIN_OOM
         vmf.folio = self.prepare_and_add(cpu, own, vmf.entry, vmf.memcg, True)
         if vmf.folio == 0:
@@ -153,21 +146,13 @@ cdef class SwapCache(Base):
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: none. Nothing was claimed."""
 
-    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
-        """Context: folio locked; takes cluster lock. The id is recorded while the slot cannot be free."""
-        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
-        cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-        cdef uint64_t shadow
-        if not folio_ref_freeze(cpu, pfn, 2):
-            swap_cluster_unlock(cpu, entry)
-            return False
-        if folio_test(folio_of(cpu, pfn), PG_DIRTY):
-            folio_ref_unfreeze(cpu, pfn, 2)
-            swap_cluster_unlock(cpu, entry)
-            return False
-        shadow = workingset_eviction(cpu, pfn)
+    cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
+        """Context: folio locked and frozen; cluster lock held, dropped here. The id is recorded while the slot cannot be free."""
         memcg1_swapout(cpu, pfn, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        self.swap_put_cache_locked(cpu, ci, entry)
+        self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry)
         swap_cluster_unlock(cpu, entry)
-        return True
+
+    cdef void swap_pin_cache_locked(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """What the swap cache pins the slot with, beside the word. Context: cluster lock held. The bit."""
+        store8(&cpu.m.swap_map[slot_of(cpu, entry)], swap_map_get(cpu, entry) | SWAP_HAS_CACHE)

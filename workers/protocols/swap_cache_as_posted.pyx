@@ -8,14 +8,11 @@
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.cluster cimport swap_cluster_info
-from shm.folio cimport PG_DIRTY
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
-from workers.mm.memcontrol cimport memcg1_swapout, workingset_eviction
-from workers.mm.page_alloc cimport folio_of, folio_ref_freeze, folio_ref_unfreeze, folio_test
+from workers.mm.memcontrol cimport memcg1_swapout
 from workers.mm.swap_state cimport folio_leaves_cache
-from workers.mm.swapfile cimport swap_cluster_lock, swap_cluster_unlock, swap_word
+from workers.mm.swapfile cimport ci_of, swap_cluster_unlock, swap_word
 from workers.protocols.swap_cache cimport SwapCache
 
 
@@ -23,21 +20,9 @@ cdef class SwapCacheAsPosted(SwapCache):
     def __cinit__(self):
         self.name = "swap_cache_as_posted"
 
-    cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
-        """Context: folio locked; takes cluster lock. The id is recorded when the slot may be free already."""
-        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
-        cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-        cdef uint64_t shadow
-        if not folio_ref_freeze(cpu, pfn, 2):
-            swap_cluster_unlock(cpu, entry)
-            return False
-        if folio_test(folio_of(cpu, pfn), PG_DIRTY):
-            folio_ref_unfreeze(cpu, pfn, 2)
-            swap_cluster_unlock(cpu, entry)
-            return False
-        shadow = workingset_eviction(cpu, pfn)
+    cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
+        """Context: folio locked and frozen; cluster lock held, dropped here. The id is recorded when the slot may be free."""
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        self.swap_put_cache_locked(cpu, ci, entry)
+        self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry)
         memcg1_swapout(cpu, pfn, entry)
         swap_cluster_unlock(cpu, entry)
-        return True

@@ -5,25 +5,23 @@
 - Loser: finds the winner's folio and sleeps on its lock until the read is done.
 - Cost: as swap_cache, with one critical section less for an allocation: no slot is ever allocated and not cached.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
-from shm.atomic cimport load32, load64
+from shm.atomic cimport load32
 from shm.cluster cimport swap_cluster_info
 from shm.slots cimport slot_has_references, slot_word
 from shm.swap_map cimport SLOTS_MAP
-from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
+from shm.swap_table cimport swp_tb_is_folio
 from shm.swapfile cimport SWP_WRITEOK
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
-from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
+from workers.mm.errno cimport ENOMEM
 from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of
 from workers.mm.memory cimport set_present
 from workers.mm.protocol cimport vm_fault
 from workers.mm.swap_count cimport map_count_down, map_count_up_cached
 from workers.mm.swap_state cimport folio_enters_cache
-from workers.mm.swapfile cimport (
-    si_of, swap_cluster_lock, swap_cluster_unlock, swap_entry_free_locked, swap_entry_referenced, swap_free, swap_word,
-)
+from workers.mm.swapfile cimport si_of, swap_entry_free_locked, swap_free, swap_word
 from workers.protocols.base cimport find_slot
 from workers.protocols.swap_cache cimport SwapCache
 
@@ -35,11 +33,11 @@ cdef class SwapTable(SwapCache):
 
     cdef int swap_dup_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
         """Context: cluster lock held; takes cont_lock when the count is carried on. The first reference finds the byte 0."""
-        return map_count_up_cached(cpu, entry, swp_tb_is_folio(slot_word(&cpu.m, slot_of(cpu, entry))))
+        return map_count_up_cached(cpu, self, entry, swp_tb_is_folio(slot_word(&cpu.m, slot_of(cpu, entry))))
 
     cdef void swap_put_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
         """Context: cluster lock held. The slot is free when it has no count and its word no folio."""
-        if map_count_down(cpu, entry) and not swp_tb_is_folio(slot_word(&cpu.m, slot_of(cpu, entry))):
+        if map_count_down(cpu, self, entry) and not swp_tb_is_folio(slot_word(&cpu.m, slot_of(cpu, entry))):
             swap_entry_free_locked(cpu, ci, entry)
 
     cdef void swap_put_cache_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
@@ -54,25 +52,6 @@ cdef class SwapTable(SwapCache):
         folio_enters_cache(cpu, pfn, entry, swap_word(cpu, entry))
         return True
 
-    cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
-        """Context: folio locked; takes cluster lock. A swap-in only; nothing is changed on an error."""
-        cdef uint64_t *word
-        cdef int err = 0
-        swap_cluster_lock(cpu, entry)
-        word = swap_word(cpu, entry)
-        if word == NULL:
-            err = ENOENT
-        elif swp_tb_is_folio(load64(word)):
-            err = EEXIST
-        elif not swap_entry_referenced(cpu, entry):
-            err = ENOENT
-        else:
-            if shadow != NULL and swp_tb_is_shadow(load64(word)):
-                shadow[0] = swp_tb_to_shadow(load64(word))
-            folio_enters_cache(cpu, pfn, entry, word)
-        swap_cluster_unlock(cpu, entry)
-        return err
-
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The count first; the slot stays pinned by the cache (folio_put_swap)."""
         swap_free(cpu, self, vmf.entry)
@@ -85,7 +64,10 @@ cdef class SwapTable(SwapCache):
         cdef swp_entry_t entry = find_slot(cpu, self, pfn)
         if not entry:
             return ENOMEM
-        if mem_cgroup_try_charge_swap(cpu, pfn, entry) < 0:
+        if mem_cgroup_try_charge_swap(cpu, self, pfn, entry) < 0:
             self.swap_cache_del_folio(cpu, pfn)
             return ENOMEM
         return 0
+
+    cdef void swap_pin_cache_locked(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Context: cluster lock held. The word is all."""

@@ -15,10 +15,9 @@ from shm.swap_map cimport SLOTS_TABLE
 from shm.swap_table cimport swp_tb_is_folio
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
-from workers.mm.filemap cimport folio_unlock
-from workers.mm.memcontrol cimport mem_cgroup_swapin_charge_folio, slot_of
-from workers.mm.memory cimport alloc_swap_folio
-from workers.mm.page_alloc cimport folio_of, folio_put, folio_set, folio_test
+from workers.mm.memcontrol cimport slot_of
+from workers.mm.memory cimport alloc_charged_folio
+from workers.mm.page_alloc cimport folio_of, folio_set, folio_test
 from workers.mm.swap_count cimport swap_extend_table_alloc, table_count_down, table_count_up
 from workers.mm.swap_state cimport swap_cache_get_folio, swap_entry_swapped
 from workers.mm.swapfile cimport swap_entry_free_locked, swap_entry_referenced
@@ -51,12 +50,8 @@ cdef class SwapTableCount(SwapTable):
             return pfn
         if not swap_entry_swapped(cpu, entry):
             return 0
-        own = alloc_swap_folio(cpu)
+        own = alloc_charged_folio(cpu, memcg, entry)
         if not own:
-            return 0
-        if mem_cgroup_swapin_charge_folio(cpu, own, memcg, entry) < 0:
-            folio_unlock(cpu, own)
-            folio_put(cpu, own)
             return 0
         pfn = self.prepare_and_add(cpu, own, entry, memcg, True)
         fresh[0] = pfn == own

@@ -16,8 +16,9 @@ cdef class RandomWalk(Schedule):
         self.seed = mix64(<uint64_t>(seed & 0xFFFFFFFFFFFFFFFF))
         self.state = 1
 
-    cdef void new_execution(self, uint64_t number) noexcept nogil:
+    cdef bint new_execution(self, uint64_t number) noexcept nogil:
         self.state = mix64(self.seed + number) | 1  # xorshift never leaves 0
+        return True
 
     cdef uint64_t draw(self) noexcept nogil:
         """xorshift64* (Vigna 2016); the upper half is the good one."""
@@ -31,3 +32,6 @@ cdef class RandomWalk(Schedule):
 
     cdef int next_choice(self, uint32_t n) noexcept nogil:
         return <int>((self.draw() * n) >> 32)
+
+    cdef bint next_chance(self, uint32_t ppm) noexcept nogil:
+        return (self.draw() * <uint64_t>1000000) >> 32 < ppm

@@ -7,5 +7,5 @@ cdef class Replay(Schedule):
     cdef const uint8_t *choices
     cdef int nr_choices
     cdef int position  # choices answered
-    cdef int refused  # the recorded byte that could not be obeyed, -1: none, -2: the recording has ended
+    cdef int refused  # the recorded byte that could not be obeyed, -1: none, -2: the recording has ended, -3: no CPU
     cdef int take(self) noexcept nogil

@@ -1,8 +1,8 @@
 """Replay: the same interleaving again, from the choices that an execution recorded.
 
 A schedule is a hex string, one byte per choice: first the eight bytes that seed the CPUs' random numbers, then the CPU
-that went on at each point where more than one could. It says nothing of the program, so a schedule replays the run that
-recorded it, on the same code. Where the two differ the replay stops and says so; it never guesses.
+that went on at each point where more than one could, and 1 or 0 for each chance that came true or not. It says nothing
+of the program, so a schedule replays the run that recorded it, on the same code. Where the two differ the replay stops and says so; it never guesses.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -24,9 +24,10 @@ cdef class Replay(Schedule):
         self.position = 0
         self.refused = -1
 
-    cdef void new_execution(self, uint64_t number) noexcept nogil:
+    cdef bint new_execution(self, uint64_t number) noexcept nogil:
         self.position = 0
         self.refused = -1
+        return True
 
     cdef int take(self) noexcept nogil:
         if self.position >= self.nr_choices:
@@ -49,17 +50,22 @@ cdef class Replay(Schedule):
         cdef int recorded = self.take()
         if recorded == REFUSED or recorded < <int>n:
             return recorded
-        self.refused = recorded
+        self.refused = -3
         return REFUSED
+
+    cdef bint next_chance(self, uint32_t ppm) noexcept nogil:
+        return self.next_choice(2) == 1
 
     def refusal(self) -> str:
         """What the recording asks for and cannot have."""
         if self.refused == -2:
             return f"the recording ends after {self.nr_choices} choices"
+        if self.refused == -3:
+            return f"choice {self.position} of the recording is {self.choices[self.position - 1]}, and no such one is asked"
         if self.refused == -1:
             return f"{self.left()} choices of the recording are left over"
         return f"recorded cpu {self.refused}, it is not enabled"
 
     def left(self) -> int:
-        """Choices of the recording that the execution did not come to."""
-        return self.nr_choices - self.position
+        """Choices of the recording that the execution did not come to; -1 when it asked for one that cannot be."""
+        return self.nr_choices - self.position if self.refused == -1 else -1

@@ -1,0 +1,98 @@
+"""A finding played again for a client: `python -m workers.explorer.replay`, a token in, what it came to out.
+
+A token says which protocol, machine and steps are played. A client's may say anything, so what a server would not run
+is refused before a process is started: protocols outside the tree, and machines beyond the limits of the settings.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from server import limits
+from server.config import Settings
+from server.errors import Fault, ProblemError
+from server.exploring.child import ExplorerError, start_tied, tail_of
+from server.exploring.names import is_external, wrong_protocol
+from workers.explorer.token import Token, TokenError, decode
+from workers.races import SMALL
+from workers.spec import RunSpec
+from workers.timeline import Timeline
+
+REPLAY_SECONDS = 30.0  # one execution takes milliseconds, its process half a second
+AT_ONCE = 2
+MAX_CPUS = 64
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class Replayed(BaseModel):
+    """What `python -m workers.explorer.replay` says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    timeline: Timeline | None = None
+
+
+def checked(text: str, settings: Settings) -> Token:
+    """The token of a text. Raises ProblemError for one that is none, or that asks for what this server does not run."""
+    try:
+        token = decode(text)
+        faults = list(_faults(token, settings))
+    except TokenError as error:
+        faults = [Fault(pointer="#/token", detail=str(error))]
+    if faults:
+        raise ProblemError(422, "invalid", "The token cannot be replayed; see errors.", faults)
+    return token
+
+
+def _faults(token: Token, settings: Settings) -> Iterator[Fault]:
+    where = "#/token"
+    if is_external(token.protocol):
+        sentence = "a protocol outside the tree is replayed by the command line only: swaprace replay TOKEN"
+        yield Fault(pointer=where, detail=sentence)
+        return
+    wrong = wrong_protocol(token.protocol)
+    if wrong is not None:
+        yield Fault(pointer=where, detail=wrong)
+    cpus = len(token.race.race)
+    if cpus > min(MAX_CPUS, settings.max_cpus):
+        yield Fault(pointer=where, detail=f"this server plays up to {settings.max_cpus} CPUs")
+        return
+    machine = {**SMALL, **token.race.fields, "protocol": "swap_cache", "executor": "cooperative", "cpus": cpus}
+    known = {name: value for name, value in machine.items() if name in RunSpec.model_fields}
+    try:
+        spec = RunSpec.model_validate(known)
+    except ValidationError as error:
+        wrong_field = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(map(str, wrong_field["loc"]))
+        yield Fault(pointer=where, detail=f"its machine cannot be: {path}: {wrong_field['msg']}")
+        return
+    for fault in limits.faults_of(spec, settings):
+        yield Fault(pointer=where, detail=fault.detail)
+
+
+def replay(token: str) -> Replayed:
+    """Play a token again. Raises ProblemError 503 while others do, ExplorerError where it says nothing."""
+    if not _places.acquire(blocking=False):
+        raise ProblemError(503, "busy", f"{AT_ONCE} replays are played already; ask again.")
+    try:
+        with tempfile.TemporaryFile() as log:
+            process = start_tied("workers.explorer.replay", log=log)
+            try:
+                said, _ = process.communicate(token.encode() + b"\n", timeout=REPLAY_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise ExplorerError(f"the replay did not end within {REPLAY_SECONDS:g} s") from None
+            finally:
+                process.kill()
+                process.wait()
+            try:
+                return Replayed.model_validate_json(said)
+            except ValidationError as error:
+                tail = tail_of(log) or f"exit code {process.returncode}"
+                raise ExplorerError(f"the replay said nothing that can be read: {tail}") from error
+    finally:
+        _places.release()

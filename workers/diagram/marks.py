@@ -1,0 +1,217 @@
+"""What of an interleaving is worth a line: changes of the slots, folios and PTEs that matter, locks that meet, waits.
+
+A mark stands at a step, on that step's CPU. Which slots matter follows from the findings and from who touches them; the
+folios and PTEs that matter are those that are ever named by such a slot, or name it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workers.diagram.names import calls_of, function_of, operation_of
+from workers.timeline import FolioState, PteState, SlotState, Step, Timeline
+
+MarkKind = Literal["slot", "folio", "pte", "lock", "unlock", "trylock", "wait", "lookup"]
+ENTRY = re.compile(r"entry (0x[0-9a-f]+)")  # how the detail of a finding names a slot
+PLACE = re.compile(r"device (\d+) slot (\d+)")
+TYPE_SHIFT = 58  # of a swp_entry_t: shm/swp_entry.pxd
+MOST_SLOTS = 4
+SHOWN_FLAGS = {"writeback": ("writeback begins", "writeback ends"), "uptodate": ("is read", "")}
+SHORT_LOCKS = {"page table": "ptl", "i_pages": "i_pages", "mmlist lock": "mmlist"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line to be: `at` is the step's number from 0, `rank` how early it goes when there is no room (1 last)."""
+
+    at: int
+    cpu: int
+    calls: tuple[str, ...]
+    operation: str | None
+    kind: MarkKind
+    text: str
+    rank: int = 1
+
+
+@dataclass
+class Hold:
+    """A lock in the hands of a CPU, from step `first` to step `last`; `last` is beyond the steps while it is held."""
+
+    cpu: int
+    lock: str
+    first: int
+    last: int
+
+
+@dataclass
+class Subjects:
+    """Which slots, folios and PTEs the diagram is about."""
+
+    slots: set[str] = field(default_factory=set)
+    folios: set[int] = field(default_factory=set)
+    ptes: set[tuple[int, int]] = field(default_factory=set)
+
+
+def subjects(timeline: Timeline) -> Subjects:
+    """What matters: blamed slots, else those of several CPUs, else the busiest; and the folios and PTEs around them."""
+    blamed = {slot for finding in timeline.findings for slot in _blamed(finding.detail)}
+    touched: dict[str, set[int]] = defaultdict(set)
+    busy: Counter[str] = Counter()
+    for step in timeline.steps:
+        named = {state.slot for state in step.slots}
+        if step.object is not None and step.object.slot is not None:
+            named.add(step.object.slot)
+        for slot in named:
+            touched[slot].add(step.cpu)
+            busy[slot] += 1
+    shared = [slot for slot, _ in busy.most_common() if len(touched[slot]) > 1]
+    found = [slot for slot in busy if slot in blamed]
+    found += [slot for slot in shared if slot not in found]
+    about = Subjects(slots=set((found or [slot for slot, _ in busy.most_common(1)])[:MOST_SLOTS]))
+    states = [*timeline.slots, *(state for step in timeline.steps for state in step.slots)]
+    about.folios = {state.value for state in states if state.slot in about.slots and state.word == "pfn" and state.value}
+    entries = [*timeline.ptes, *(state for step in timeline.steps for state in step.ptes)]
+    near = [pte for pte in entries if pte.slot in about.slots or pte.pfn in about.folios]
+    about.ptes = {(pte.mm, pte.page) for pte in near}
+    about.folios |= {pte.pfn for pte in entries if (pte.mm, pte.page) in about.ptes and pte.pfn}
+    return about
+
+
+def _blamed(detail: str) -> Iterator[str]:
+    for found in ENTRY.findall(detail):
+        entry = int(found, 16)
+        yield f"{entry >> TYPE_SHIFT & 0x1F}:{entry & ((1 << TYPE_SHIFT) - 1)}"
+    for device, offset in PLACE.findall(detail):
+        yield f"{device}:{offset}"
+
+
+def holds(timeline: Timeline) -> list[Hold]:
+    """Every hold of a lock and of a folio's lock. A trylock counts once its release shows that it was taken."""
+    found: list[Hold] = []
+    taken: dict[tuple[int, str], tuple[int, bool]] = {}
+    owners = {state.pfn: (state.locked_by, 0) for state in timeline.folios}
+    end = len(timeline.steps)
+    for at, step in enumerate(timeline.steps):
+        if step.object is not None and step.object.lock:
+            key = (step.cpu, short_lock(step))
+            if step.kind in ("acquire", "trylock"):
+                taken[key] = (at, step.kind == "acquire")
+            elif step.kind == "release":
+                found.append(Hold(*key, taken.pop(key, (0, True))[0], at))
+        for folio in step.folios:
+            owner, since = owners.get(folio.pfn, (None, at))
+            if owner == folio.locked_by:
+                continue
+            if owner in timeline.cpus:
+                found.append(Hold(timeline.cpus.index(owner), f"folio {folio.pfn}", since, at))
+            owners[folio.pfn] = (folio.locked_by, at)
+    found += [Hold(*key, at, end) for key, (at, sure) in taken.items() if sure]
+    for pfn, (owner, since) in owners.items():
+        if owner in timeline.cpus:
+            found.append(Hold(timeline.cpus.index(owner), f"folio {pfn}", since, end))
+    return sorted(found, key=lambda hold: (hold.first, hold.last))
+
+
+def short_lock(step: Step) -> str:
+    """A lock as a diagram calls it: `cluster 0` for `cluster lock 0`."""
+    assert step.object is not None
+    name = step.object.name.replace(" lock ", " ") if step.object.lock else step.object.name
+    for long, short in SHORT_LOCKS.items():
+        name = name.replace(long, short)
+    return name
+
+
+def words_of(slot: SlotState) -> str:
+    """What the table has for a slot."""
+    return f"folio {slot.value}" if slot.word == "pfn" else slot.word
+
+
+def is_free(slot: SlotState) -> bool:
+    """Whether nobody has the slot."""
+    return not slot.count and not slot.has_cache and slot.word in ("null", "shadow")
+
+
+class Marks:
+    """The marks of a timeline, in the order of its steps, without locks and waits (workers/diagram/rows.py)."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self.about = subjects(timeline)
+        self._slots = {state.slot: state for state in timeline.slots}
+        self._folios = {state.pfn: state for state in timeline.folios}
+        self._pte_tag = len(self.about.ptes) > 1
+        self.found = [mark for at, step in enumerate(timeline.steps) for mark in self._of(at, step)]
+
+    def mark(self, at: int, kind: MarkKind, text: str, rank: int = 1) -> Mark:
+        """A mark at a step."""
+        step = self._timeline.steps[at]
+        return Mark(at, step.cpu, calls_of(step.where), operation_of(step.where), kind, text, rank)
+
+    def _of(self, at: int, step: Step) -> Iterator[Mark]:
+        yield from self._looked_at(at, step)
+        for slot in step.slots:
+            before = self._slots.get(slot.slot)
+            self._slots[slot.slot] = slot
+            if before is not None and slot.slot in self.about.slots:
+                yield from self._slot(at, before, slot)
+        for folio in step.folios:
+            old = self._folios.get(folio.pfn)
+            self._folios[folio.pfn] = folio
+            if old is not None and folio.pfn in self.about.folios:
+                yield from self._folio(at, old, folio)
+        for pte in step.ptes:
+            if (pte.mm, pte.page) in self.about.ptes:
+                yield self.mark(at, "pte", self._pte(pte))
+
+    def _looked_at(self, at: int, step: Step) -> Iterator[Mark]:
+        """A lookup in the cache, and a folio's lock that is not to be had."""
+        if step.object is None or not step.where:
+            return
+        inner = function_of(step.where[0])
+        if inner == "swap_cache_get_folio" and step.object.slot in self.about.slots:
+            slot = self._slots.get(step.object.slot)
+            if slot is not None:
+                yield self.mark(at, "lookup", f"finds {words_of(slot)}" if slot.word == "pfn" else "finds no folio", 2)
+        folio = self._folios.get(step.object.pfn) if step.object.pfn is not None else None
+        if inner == "folio_trylock" and folio is not None and folio.locked_by is not None:
+            yield self.mark(at, "trylock", f"trylock folio {folio.pfn} fails")
+
+    def _slot(self, at: int, before: SlotState, after: SlotState) -> Iterator[Mark]:
+        name, free, was_free = f"slot {after.slot}", is_free(after), is_free(before)
+        if before.count != after.count:
+            yield self.mark(at, "slot", f"{name} count {before.count}->{after.count}")
+        if words_of(before) != words_of(after) and not (free and was_free):
+            yield self.mark(at, "slot", f"{name} {words_of(before)}->{words_of(after)}")
+        if was_free and not free and before.word == after.word and before.count == after.count:
+            yield self.mark(at, "slot", f"{name} allocated")
+        elif bool(before.has_cache) != bool(after.has_cache) and not free and before.word == after.word:
+            yield self.mark(at, "slot", f"{name} HAS_CACHE {int(bool(before.has_cache))}->{int(bool(after.has_cache))}")
+        if free and not was_free:
+            yield self.mark(at, "slot", f"{name} is free")
+        if before.memcg != after.memcg:
+            odd = free == bool(after.memcg)
+            yield self.mark(at, "slot", f"{name} cgroup id {before.memcg}->{after.memcg}", 1 if odd else 3)
+
+    def _folio(self, at: int, before: FolioState, after: FolioState) -> Iterator[Mark]:
+        name, old, new = f"folio {after.pfn}", set(before.flags), set(after.flags)
+        if before.refcount == 0 and after.refcount > 0 and not old:
+            yield self.mark(at, "folio", f"{name} allocated")
+        elif before.refcount > 0 and after.refcount <= 0 and "locked" in new:
+            yield self.mark(at, "folio", f"{name} refs {before.refcount}->{after.refcount}", 2)
+        elif after.refcount < 0 <= before.refcount:
+            yield self.mark(at, "folio", f"{name} refs {before.refcount}->{after.refcount}")
+        for flag, texts in SHOWN_FLAGS.items():
+            text = texts[flag in old]
+            if (flag in old) != (flag in new) and text and new:
+                yield self.mark(at, "folio", f"{name} {text}", 2)
+        if old and not new and after.refcount == 0:
+            yield self.mark(at, "folio", f"{name} freed", 2)
+
+    def _pte(self, pte: PteState) -> str:
+        tag = f" mm{pte.mm} p{pte.page}" if self._pte_tag else ""
+        to = f"slot {pte.slot}" if pte.kind == "swap" else f"folio {pte.pfn}" if pte.kind == "present" else "none"
+        return f"pte{tag} -> {to}"

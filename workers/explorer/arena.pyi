@@ -1,0 +1,37 @@
+from typing import Any
+
+from workers.invariants.registry import Checker as Checker
+from workers.races import Race
+from workers.schedulers.schedule import Schedule
+from workers.spec import RunSpec
+
+class Arena:
+    """`told` of the last execution: dicts of kind, law, sentence, detail, count."""
+
+    race: Race
+    spec: RunSpec
+    steps: int
+    last_steps: int
+    last_hash: int
+    redundant: int
+    exhausted: bool
+    preemptions: int
+    def __init__(
+        self,
+        protocol: str,
+        race: Race,
+        laws: str = ...,
+        tick: str = ...,
+        liveness: bool = ...,
+        delayed_stores: bool = ...,
+    ) -> None: ...
+    def use(self, schedule: Schedule) -> None: ...
+    def play(self, first: int, nr: int) -> tuple[int, bool]: ...
+    def verdict(self) -> str: ...
+    def told(self) -> list[dict[str, Any]]: ...
+    def recording(self) -> str: ...
+    def starvation(self) -> dict[str, int]: ...
+    def laws_checked(self) -> list[str]: ...
+    def timeline(self, recording: str) -> dict[str, Any]: ...
+    def trace_lines(self) -> list[str]: ...
+    def trace_bytes(self) -> bytes: ...

@@ -1,0 +1,78 @@
+"""The steps of one execution: which happens before which, and which two could have come in the other order.
+
+Step i happens before step j when the same CPU takes both, or when they depend on each other and i came first, or by a
+chain of such pairs: Mazurkiewicz's order of a trace. Executions with one order are one class: they end alike. The order
+is kept as vector clocks (Mattern 1989), one row a step.
+
+What a step is known to be only when it is taken: a trylock of a lock that is held reads it. A sleep that ended because
+its time had come, and not because of anybody's step, is `timed`: it depends on every step.
+"""
+cimport cython
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from workers.schedulers.schedule cimport EVERYTHING, pending_t
+
+cdef enum:
+    MOST_CPUS = 64  # bits of a set
+
+cdef struct node_t:  # a step, or a chance that the step before it left open
+    pending_t step
+    uint64_t enabled  # sets of CPUs, before the step
+    uint64_t timed
+    uint64_t sleep  # what follows if one of these goes on was seen already
+    uint64_t done
+    uint64_t backtrack  # to be tried here
+    uint64_t pendings  # hash of what all CPUs were about to do
+    int32_t cpu
+    int32_t object  # number of the object, -1: none
+    int32_t before_of_cpu  # indices of earlier steps, -1: none
+    int32_t before_on_object
+    int32_t before_wide
+    int32_t acquisition  # the step that held the lock last before this one took it
+    uint8_t is_chance
+    uint8_t happens  # of a chance: whether it does
+    uint8_t is_timed
+
+cdef struct object_t:
+    uint64_t object
+    int32_t last  # step on it
+    int32_t acquisition  # the last step that took it, if it is a lock
+    bint held  # now, in the execution that runs
+
+cdef struct race_t:
+    int32_t earlier
+    bint of_holders  # the later one is an acquire, the earlier one took the lock before it
+
+@cython.final
+cdef class ExecutedSteps:
+    cdef node_t *nodes
+    cdef readonly int length
+    cdef int room
+    cdef int nr_cpus
+    cdef uint32_t *clocks  # nr_cpus a row: how many steps of the execution, up to one of that CPU, came before
+    cdef race_t *races  # of the step that was ordered last
+    cdef int linked  # steps before this one are in the chains
+    cdef int32_t last_of_cpu[MOST_CPUS]
+    cdef int32_t last_wide
+    cdef object_t *objects
+    cdef int32_t *slots  # hash table: number of the object + 1
+    cdef int nr_objects
+    cdef int nr_slots
+
+    cdef bint start(self, int nr_cpus) noexcept nogil
+    cdef bint reserve(self, int nodes) noexcept nogil
+    cdef int32_t number_of(self, uint64_t object) noexcept nogil
+    cdef bint more_slots(self) noexcept nogil
+    cdef void free_locks(self) noexcept nogil
+    cdef void as_taken(self, pending_t *step, const pending_t *pending) noexcept nogil
+    cdef void take(self, const node_t *node) noexcept nogil
+    cdef int order(self, int j) noexcept nogil
+    cdef void link(self, int j) noexcept nogil
+    cdef void truncate(self, int length) noexcept nogil
+    cdef uint64_t initials(self, const race_t *race, int j) noexcept nogil
+    cdef bint begins(self, const uint32_t *clock, const int32_t *first, uint64_t seen) noexcept nogil
+
+cdef bint conflicts(const node_t *a, const node_t *b) noexcept nogil
+
+cdef inline bint is_wide(const node_t *node) noexcept nogil:
+    """Whether it may depend on steps on other objects than its own."""
+    return node.is_timed or node.step.object == EVERYTHING

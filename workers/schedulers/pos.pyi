@@ -1,0 +1,3 @@
+from workers.schedulers.random_walk import RandomWalk
+
+class POS(RandomWalk): ...
