@@ -49,8 +49,9 @@ class Pruner:
     def _prune(self) -> None:
         if self._keep != Kept():
             pruned = self._store.prune(self._keep)
-            if pruned.runs:
-                log.info("pruned %d runs, about %d bytes", pruned.runs, pruned.freed_bytes)
+            if pruned.runs or pruned.explorations:
+                told = (pruned.runs, pruned.explorations, pruned.freed_bytes)
+                log.info("pruned %d runs and %d explorations, about %d bytes", *told)
         if self._audit_days:
             rows = self._store.prune_audit(before=utc_now(plus_seconds=-self._audit_days * DAY_SECONDS))
             if rows:

@@ -6,7 +6,8 @@ from dataclasses import astuple, dataclass, fields
 
 from shm.errors import GeometryError
 
-MAX_CPU_BLOCKS = 80  # a lock word has 8 bits for its CPU, CPU 255 is nobody
+MAX_CPU_BLOCKS = 1088  # 1024 simulated CPUs and a disk's; a lock word has 16 bits for its CPU
+MAX_MMS = 1024  # bits of anon_vma_t.members
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Geometry:
             "tables": (1, 1 << 26),
             "blocks": (1, 1 << 28),
             "folios": (2, (1 << 22) + 1),
-            "mms": (1, 256),
+            "mms": (1, MAX_MMS),
             "pages": (1, 1 << 24),
             "memcgs": (1, 64),
             "payload_bytes": (64, 4096),

@@ -1,9 +1,10 @@
 """A lock of the segment, one cache line: a lock word taken by one compare-and-swap, and a sem_t to sleep on.
 
-    word   63                        8 7        0
-          +---------------------------+----------+
-          | generation of the holder  | CPU + 1  |     0: free
-          +---------------------------+----------+
+    word   63      56 55                        8 7        0
+          +----------+---------------------------+----------+
+          | (CPU + 1 | generation of the holder  | (CPU + 1 |     0: free
+          |  >> 8)   |                           |  & 255)  |
+          +----------+---------------------------+----------+
 
 Holder and acquisition are one instruction, so a dead holder is always known by name. `pending` bounds the wake-ups under
 way to one: the releaser posts only when none is. kind LOCK_SEM is the plain sem_t lock, kept to compare (`lock=sem`).
@@ -118,6 +119,18 @@ cdef inline void lock_release(lock_t *l) noexcept nogil:
     if load32(&l.waiters) != 0 and xchg32(&l.pending, 1) == 0:
         sem_post(&l.sem)
 
+cdef inline uint64_t lock_word(uint64_t generation, uint32_t cpu) noexcept nogil:
+    """What the lock's word is while `cpu` holds it. Of the first 255 CPUs the upper byte is 0."""
+    return <uint64_t>((cpu + 1) >> 8) << 56 | generation << 8 | ((cpu + 1) & 0xFF)
+
+cdef inline int holder_of(uint64_t word) noexcept nogil:
+    """CPU in a lock's word, -1 when that is 0."""
+    return <int>(word >> 56 << 8 | (word & 0xFF)) - 1
+
+cdef inline uint64_t generation_of(uint64_t word) noexcept nogil:
+    """Which of the holder's acquisitions this is."""
+    return word << 8 >> 16
+
 cdef inline int lock_holder(lock_t *l) noexcept nogil:
     """CPU that holds the lock, -1 when it is free."""
-    return <int>(load64(&l.word) & 0xFF) - 1
+    return holder_of(load64(&l.word))

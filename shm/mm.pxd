@@ -15,7 +15,7 @@ from shm.swp_entry cimport swp_entry, swp_entry_t, swp_offset, swp_type
 
 cdef enum:
     PTES_PER_PTL = 512
-    MM_WORDS = 4  # 256 mms as bits
+    MM_WORDS = 16  # 1024 mms as bits
 
 cdef enum:  # pte_bit
     PTE_PRESENT = 1
@@ -50,7 +50,6 @@ cdef struct mm_struct:
 cdef struct anon_vma_t:
     lock_t lock
     uint64_t members[MM_WORDS]  # anon_vma->lock must be held: mms that may map its pages
-    uint64_t pad[4]
 
 cdef inline uint64_t mk_pte(uint32_t pfn, bint write) noexcept nogil:
     return (<uint64_t>pfn << 9) | PTE_PRESENT | PTE_ACCESSED | (PTE_WRITE if write else 0)

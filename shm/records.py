@@ -22,7 +22,7 @@ WAITS = (
 LATENCIES = ("swap_in", "zero_fill", "cow", "reclaim", "swapoff", "fork", "exit")
 WARNINGS = (
     *("add_cached", "del_foreign", "free_in_use", "count_underflow", "refcount", "stale_load", "map_bad_slot"),
-    *("cgroup_record", "table_stuck", "claim_left", "lost_wakeup", "lockdep", "no_slot"),
+    *("cgroup_record", "table_stuck", "claim_left", "lost_wakeup", "lockdep", "no_slot", "spin"),
 )
 INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (

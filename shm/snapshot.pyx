@@ -15,7 +15,7 @@ from shm.layout cimport (
     HEADER_BYTES, NR_WAIT_QUEUES, cluster_of, control_t, expected_of, geometry_t, layout_place, layout_t, payload_of,
     percpu_of, ptes_of, table_of, trace_of, wait_queue,
 )
-from shm.lock cimport lock_t
+from shm.lock cimport generation_of, holder_of, lock_t
 from shm.memcg cimport (
     COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup,
 )
@@ -155,7 +155,7 @@ cdef class Snapshot:
         cdef swap_cluster_info *ci = cluster_of(&self.m, device, index)
         return Cluster(
             index, ci.count, name_of(CLUSTER_FLAGS, ci.flags), ci.order, less_one(ci.table), index_or_none(ci.prev),
-            index_or_none(ci.next), less_one(ci.owner), less_one(ci.lock.word & 0xFF),
+            index_or_none(ci.next), less_one(ci.owner), less_one(holder_of(ci.lock.word) + 1),
         )
 
     def slot(self, device: int, offset: int) -> Slot:
@@ -300,7 +300,7 @@ LOCK_ARRAYS = {  # array of the segment -> offset of the lock in an item
 
 cdef void add_held(lock_t *l, uint64_t index, list found):
     if l.word != 0:
-        found.append(HeldLock(name_of(LOCK_CLASSES, l.cls), index, <int64_t>(l.word & 0xFF) - 1, l.word >> 8))
+        found.append(HeldLock(name_of(LOCK_CLASSES, l.cls), index, holder_of(l.word), generation_of(l.word)))
 
 
 cdef dict spans(layout_t *m):
@@ -382,7 +382,8 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "phase": (<uintptr_t>&pc.phase, 4), "wait_mode": (<uintptr_t>&pc.wait_mode, 4),
             "free_head": (<uintptr_t>&pc.free_head, 8), "users": (<uintptr_t>&pc.users, 8),
             "cluster": (<uintptr_t>&pc.cluster, 4), "reserved_entry": (<uintptr_t>&pc.reserved_entry, 8),
-            "claimed_entry": (<uintptr_t>&pc.claimed_entry, 8), "trace_head": (<uintptr_t>&pc.trace_head, 8),
+            "claimed_entry": (<uintptr_t>&pc.claimed_entry, 8), "refused_entry": (<uintptr_t>&pc.refused_entry, 8),
+            "refused_sleeps": (<uintptr_t>&pc.refused_sleeps, 8), "trace_head": (<uintptr_t>&pc.trace_head, 8),
             "gauges": (<uintptr_t>&pc.gauges, 8), "warnings": (<uintptr_t>&pc.warnings, sizeof(warn_t)),
             "latencies": (<uintptr_t>&pc.latencies, sizeof(histogram_t)),
         },

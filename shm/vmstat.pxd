@@ -81,6 +81,7 @@ cdef enum:  # warning: steps that found the world as no protocol may leave it (k
     WARN_LOST_WAKEUP  # a waiter whose event had come
     WARN_LOCKDEP  # illegal order, or a sleep under a spinlock class
     WARN_NO_SLOT  # a slot asked for that no device in use has
+    WARN_SPIN  # a claim asked for again, and again refused, without a sleep in between
     NR_WARNINGS
 
 cdef struct wait_t:

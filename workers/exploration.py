@@ -112,3 +112,38 @@ class ExplorationEvent(Model):
     seconds: float | None = None
     strategy: Strategy | None = None
     outcome: ExplorationOutcome | None = None
+
+
+class MuseumSpec(Model):
+    """A round through the museum: `python -m workers.explorer.museum` takes one as JSON and says ExhibitTolds."""
+
+    numbers: list[int] | None = Field(None, description="exhibits to play; None: all")
+    seconds: float = Field(60.0, gt=0, le=3600, description="at most, for each strategy")
+    seeds: int = Field(20, ge=1, le=1000, description="seeds with which the first strategy of pct or bound must find it")
+    clean_schedules: int = Field(1_000_000, ge=1, description="of the fixed counterpart, unless its space is exhausted")
+
+
+class ExhibitSearch(Model):
+    """How one strategy did: schedules and seconds until it was found, or those that were spent in vain."""
+
+    found: bool
+    schedules: int
+    seconds: float
+
+
+class ExhibitTold(Model):
+    """What a round has seen of one exhibit. `finding` carries the diagram and the token, and no timeline."""
+
+    number: int
+    lines: int = Field(description="of the variant's code, without its head")
+    searches: dict[Strategy, ExhibitSearch]
+    seeds_strategy: Strategy
+    seeds_found: int
+    seeds: int
+    seeds_most_seconds: float = Field(description="of the slowest seed")
+    finding: ExplorationFinding | None
+    fixed_schedules: int
+    fixed_seconds: float
+    fixed_exhausted: bool
+    fixed_violation: str | None = Field(description="what was wrong with the fixed counterpart")
+    fixed_sentence: str

@@ -44,8 +44,8 @@ COUNTS_AT_62: tuple[Step, ...] = (
     *SWAPPED_OUT,
     *(("mm_init", 1), ("store", 1, 0, 7), ("pageout", 1, 0, 7)),
     *(("mm_init", 2), ("store", 2, 0), ("pageout", 2, 0)),
-    *(("fork", 0, child) for child in (3, *range(4, 62))),
-    *(("fork", 2, child) for child in range(63, 124)),
+    *(("fork", 0, child) for child in range(3, 64)),
+    *(("fork", 2, child) for child in range(64, 125)),
 )
 V1 = {"memcg": {"version": 1, "limit_pages": 48}}
 DISK = {"kind": "disk", "read_ns": 1_000, "write_ns": 1_000}
@@ -217,8 +217,8 @@ RACES = {
             "counts_carry",
             "Two slots, of two clusters on one page of swap_map, get their 63rd reference at the same time.",
             COUNTS_AT_62,
-            ((("fork", 0, 62),), (("fork", 2, 124),)),
-            {"mms": 125, "pages": 7, "folios": 32, "slots": 32},
+            ((("fork", 0, 125),), (("fork", 2, 126),)),
+            {"mms": 127, "pages": 7, "folios": 32, "slots": 32},
         ),
     )
 }

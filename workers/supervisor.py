@@ -15,12 +15,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from workers.executors.child import die_with_parent, signal_name
 from workers.executors.core import Core
 from workers.executors.watch import readable
+from workers.exploration import ExplorationEvent
 from workers.journal import Journal, JournalRefused
 from workers.outcome import Event, Outcome
 from workers.run import Explore, execute
@@ -31,14 +33,17 @@ OK, FAILED_TO_TELL, BAD_SPEC, REFUSED = 0, 1, 2, 3  # exit codes
 _CANCELS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
 class BadSpec(Exception):
-    """The first line is no RunSpec: which field is wrong, and what would be right."""
+    """The first line is no spec: which field is wrong, and what would be right."""
 
 
-def parsed_spec(line: bytes) -> RunSpec:
+def parsed_as(model: type[Spec], line: bytes) -> Spec:
     """The spec in a line of JSON. Raises BadSpec."""
     try:
-        return RunSpec.model_validate_json(line)
+        return model.model_validate_json(line)
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc'])) or 'the spec'}: {each['msg']}" for each in error.errors()]
         raise BadSpec("; ".join(wrong)) from error
@@ -61,11 +66,11 @@ class Asker:
         for number in _CANCELS:
             signal.signal(number, lambda _number, _frame: None)  # the byte in the wakeup pipe says it all
 
-    def spec(self) -> RunSpec | None:
-        """The spec of the run: the first line. None if a signal or the end of input came first. Raises BadSpec."""
+    def spec(self, model: type[Spec]) -> Spec | None:
+        """The spec of what is asked: the first line. None if a signal or the end of input came first. Raises BadSpec."""
         while b"\n" not in self._rest:
             if len(self._rest) > MAX_LINE_BYTES:
-                raise BadSpec(f"the first line has more than {MAX_LINE_BYTES} bytes: it holds a RunSpec as JSON")
+                raise BadSpec(f"the first line has more than {MAX_LINE_BYTES} bytes: it holds a {model.__name__} as JSON")
             readable(self.filenos(), 3_600_000_000_000)
             self._read()
             if self._gone is not None:
@@ -73,7 +78,7 @@ class Asker:
         line, _, self._rest = self._rest.partition(b"\n")
         if self._gone is not None and not line:
             return None
-        return parsed_spec(line)
+        return parsed_as(model, line)
 
     def filenos(self) -> Sequence[int]:
         return (self._signals,) if self._fileno is None else (self._fileno, self._signals)
@@ -114,15 +119,17 @@ class Asker:
 class Teller:
     """Standard output, one event a line."""
 
+    DROPPED = ("heartbeat", "sample", "progress")  # where the reader is slow
+
     def __init__(self, asker: Asker, fileno: int = 1) -> None:
         self._asker = asker
         self._fileno = fileno
 
-    def __call__(self, event: Event) -> None:
-        """Print `event`. A heartbeat or a sample is dropped when the reader is so far behind that it would block: the
+    def __call__(self, event: Event | ExplorationEvent) -> None:
+        """Print `event`. A heartbeat, a sample or progress is dropped when the reader is so far behind that it would block: the
         deadline of a run does not wait for its reader. A reader that is gone cancels the run.
         """
-        if event.event in ("heartbeat", "sample") and not self._takes():
+        if event.event in self.DROPPED and not self._takes():
             return
         data = event.model_dump_json(exclude_none=True).encode() + b"\n"
         try:
@@ -156,9 +163,9 @@ def main(
         return _by_journal(journal, outlives, deadline_ns, core, explore)
     asker = Asker()
     tell = Teller(asker)
-    _lead_own_session()
-    _die_with_whoever_asked()
-    code, outcome = _run(asker.spec, asker, tell, deadline_ns, core, explore)
+    lead_own_session()
+    die_with_whoever_asked()
+    code, outcome = _run(lambda: asker.spec(RunSpec), asker, tell, deadline_ns, core, explore)
     told = Event(event="outcome", at_ns=time.monotonic_ns(), outcome=outcome)
     try:
         data = told.model_dump_json(exclude_none=False).encode() + b"\n"
@@ -171,15 +178,15 @@ def main(
 
 def _by_journal(path: str, outlives: bool, deadline_ns: int | None, core: Core | None, explore: Explore | None) -> int:
     asker = Asker(None)
-    _lead_own_session()
+    lead_own_session()
     if not outlives:
-        _die_with_whoever_asked()
+        die_with_whoever_asked()
     try:
         tell = Journal(path)
     except JournalRefused as error:
         sys.stderr.write(f"{error}\n")
         return REFUSED
-    code, outcome = _run(lambda: parsed_spec(tell.spec_line), asker, tell, deadline_ns, core, explore)
+    code, outcome = _run(lambda: parsed_as(RunSpec, tell.spec_line), asker, tell, deadline_ns, core, explore)
     tell(Event(event="outcome", at_ns=time.monotonic_ns(), outcome=outcome))
     return code
 
@@ -202,13 +209,14 @@ def _run(
     return OK, execute(spec, tell, asker, deadline_ns, core=core, explore=explore)
 
 
-def _lead_own_session() -> None:
+def lead_own_session() -> None:
+    """Be out of reach of the signals that a terminal sends to whoever asked."""
     if os.getpid() != os.getsid(0):
         with contextlib.suppress(PermissionError):  # leads its process group: a shell has started it as a job
             os.setsid()
 
 
-def _die_with_whoever_asked() -> None:
+def die_with_whoever_asked() -> None:
     """Cancelled when the parent dies. SIGTERM, not SIGKILL: it is the supervisor that cleans up.
 
     The kernel counts the *thread* that started a process as its parent: whoever starts supervisors does so from a

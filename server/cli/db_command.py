@@ -103,7 +103,7 @@ def backup(file: Path, db: str | None, as_json: bool) -> None:
 @db_option
 @json_option
 def prune(older_than: float | None, max_size: float | None, dry_run: bool, db: str | None, as_json: bool) -> None:
-    """Delete old runs with all that they left.
+    """Delete old runs and explorations with all that they left.
 
     Runs that a baseline or a comparison names stay, and so do live and queued ones.
     """
@@ -111,14 +111,15 @@ def prune(older_than: float | None, max_size: float | None, dry_run: bool, db: s
         raise click.UsageError("say what may go: --older-than 90d, --max-size 2G, or both")
     with opened_store(settings_for(db)) as store:
         pruned = store.prune(Kept(older_than, None if max_size is None else int(max_size)), dry_run=dry_run)
-        if pruned.runs and not dry_run:
+        if (pruned.runs or pruned.explorations) and not dry_run:
             store.shrink()
         now = store.stored_bytes()
     if as_json:
         print_json({**vars(pruned), "dry_run": dry_run, "size_bytes_now": now})
         return
     verb = "would go" if dry_run else "are gone"
-    click.echo(f"{pruned.runs:,} runs {verb}, about {pruned.freed_bytes:,} of {pruned.size_bytes:,} bytes")
+    explored = f" and {pruned.explorations:,} explorations" if pruned.explorations else ""
+    click.echo(f"{pruned.runs:,} runs{explored} {verb}, about {pruned.freed_bytes:,} of {pruned.size_bytes:,} bytes")
     if pruned.protected:
         click.echo(f"{pruned.protected:,} more stay, as baselines or comparisons name them")
     if max_size is not None and not dry_run and now > max_size:

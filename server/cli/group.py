@@ -50,6 +50,6 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Race Linux swap-in synchronization protocols against each other in emulated memory.
 
-    Exit codes: 0 ok, 1 error, 2 usage, 3 a regression, a violated law or a finding, 4 inconclusive (--fail-on-inconclusive),
-    130 interrupted.
+    Exit codes: 0 ok, 1 error, 2 usage, 3 a regression, a violated law or a finding, 4 inconclusive
+    (--fail-on-inconclusive), 130 interrupted.
     """

@@ -7,12 +7,10 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from pydantic import ValidationError
 
@@ -21,6 +19,7 @@ from workers.exploration import ExplorationEvent, ExplorationSpec
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TIED = Path(__file__).resolve().with_name("tied.py")
+EXPLORER = "workers.explorer"
 READ_BYTES = 1 << 20
 MAX_LINE_BYTES = 64_000_000  # an outcome with its timelines is far below; a runaway line is not read for ever
 LOG_TAIL_BYTES = 2_000
@@ -31,7 +30,7 @@ class ExplorerError(RuntimeError):
     """The explorer could not be started, or wrote what is no event."""
 
 
-def start_tied(module: str, *arguments: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def start_tied(module: str, *arguments: str, log: int) -> subprocess.Popen[bytes]:
     """`python -m MODULE ARGUMENTS` with pipes, in a session of its own. Raises ExplorerError."""
     command = [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), sys.executable, "-m", module, *arguments]
     try:
@@ -49,10 +48,10 @@ def start_tied(module: str, *arguments: str, log: IO[bytes]) -> subprocess.Popen
         raise ExplorerError(f"cannot start python -m {module}: {error}") from error
 
 
-def tail_of(log: IO[bytes]) -> str:
-    """The end of what a child wrote to standard error."""
-    log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-    return log.read().decode(errors="replace").strip()
+def tail_of(log: int) -> str:
+    """The end of what a child wrote to standard error, a file in memory."""
+    start = max(0, os.fstat(log).st_size - LOG_TAIL_BYTES)
+    return os.pread(log, LOG_TAIL_BYTES, start).decode(errors="replace").strip()
 
 
 class Explorer:
@@ -64,9 +63,9 @@ class Explorer:
     def __init__(self, spec: ExplorationSpec, *, deadline_seconds: float) -> None:
         """Start it. Raises ExplorerError."""
         self.at_end = False
-        self._log = tempfile.TemporaryFile()
+        self._log = os.memfd_create("explorer-log")
         self._rest = b""
-        self._process = start_tied("workers.explorer", "--deadline-seconds", f"{deadline_seconds:g}", log=self._log)
+        self._process = start_tied(EXPLORER, "--deadline-seconds", f"{deadline_seconds:g}", log=self._log)
         # A child that has died already is a zombie until it is waited for: its pid is still its own.
         self._identity = identify(self._process.pid) or ProcessId(self._process.pid, 0)
         self._say(spec.model_dump_json().encode() + b"\n")
@@ -78,10 +77,10 @@ class Explorer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            stream.close()
+        os.close(self._log)
 
     def cancel(self) -> None:
         """Ask it to end; its outcome comes all the same."""

@@ -6,35 +6,28 @@ is refused before a process is started: protocols outside the tree, and machines
 
 from __future__ import annotations
 
+import os
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from server import limits
 from server.config import Settings
 from server.errors import Fault, ProblemError
 from server.exploring.child import ExplorerError, start_tied, tail_of
 from server.exploring.names import is_external, wrong_protocol
+from server.exploring.schemas import Replayed
 from workers.explorer.token import Token, TokenError, decode
 from workers.races import SMALL
 from workers.spec import RunSpec
-from workers.timeline import Timeline
 
+REPLAYER = "workers.explorer.replay"
 REPLAY_SECONDS = 30.0  # one execution takes milliseconds, its process half a second
 AT_ONCE = 2
 MAX_CPUS = 64
 _places = threading.BoundedSemaphore(AT_ONCE)
-
-
-class Replayed(BaseModel):
-    """What `python -m workers.explorer.replay` says."""
-
-    model_config = ConfigDict(extra="allow")
-
-    timeline: Timeline | None = None
 
 
 def checked(text: str, settings: Settings) -> Token:
@@ -80,8 +73,9 @@ def replay(token: str) -> Replayed:
     if not _places.acquire(blocking=False):
         raise ProblemError(503, "busy", f"{AT_ONCE} replays are played already; ask again.")
     try:
-        with tempfile.TemporaryFile() as log:
-            process = start_tied("workers.explorer.replay", log=log)
+        log = os.memfd_create("replay-log")
+        try:
+            process = start_tied(REPLAYER, log=log)
             try:
                 said, _ = process.communicate(token.encode() + b"\n", timeout=REPLAY_SECONDS)
             except subprocess.TimeoutExpired:
@@ -94,5 +88,7 @@ def replay(token: str) -> Replayed:
             except ValidationError as error:
                 tail = tail_of(log) or f"exit code {process.returncode}"
                 raise ExplorerError(f"the replay said nothing that can be read: {tail}") from error
+        finally:
+            os.close(log)
     finally:
         _places.release()

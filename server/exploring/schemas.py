@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from server.exploring.states import TERMINAL, ExplorationState
 from server.schemas import Model
 from workers.exploration import ExplorationSpec, FindingKind, Strategy, StrategyTold
+from workers.explorer.token import LONGEST
 from workers.timeline import Timeline
 
 
@@ -70,6 +71,33 @@ class Exploration(Model):
         return self.state in TERMINAL
 
 
+class Verdict(Model):
+    """What came of a token. The figures are there as far as it got.
+
+    same: byte for byte what was found. other: the law is broken again, by other steps. holds: it is not any more.
+    diverged: the choices lead nowhere. impossible: the machine or its first steps cannot be.
+    """
+
+    status: Literal["same", "other", "holds", "diverged", "impossible", "no_token"]
+    sentence: str
+    law: str | None = None
+    kind: FindingKind | None = None
+    protocol: str | None = None
+    scenario: str | None = None
+    protocol_changed: bool | None = Field(None, description="its sources are not those that the token was made with")
+    core_changed: bool | None = Field(None, description="what it stands on is not either")
+    steps: int | None = None
+    preemptions: int | None = None
+    steps_hash: str | None = None
+    diagram: list[str] = []
+
+
+class Replayed(Verdict):
+    """What `python -m workers.explorer.replay` says."""
+
+    timeline: Timeline | None = None
+
+
 class ReplayCreate(Model):
     """What to play again."""
 
@@ -82,5 +110,5 @@ class Replay(Model):
     id: int
     created_at: str
     token: str
-    verdict: dict[str, JsonValue]
+    verdict: Verdict
     timeline: Timeline | None = None

@@ -31,8 +31,9 @@ def seconds_text(seconds: float) -> str:
 
 def how_found(finding: FindingSummary) -> str:
     """Strategy, schedules and time until it was found, and what is left of it since."""
+    played = f"{_times(finding.schedules, 'schedule')} in {seconds_text(finding.seconds)}"
     return (
-        f"found by {finding.strategy} after {_times(finding.schedules, 'schedule')} in {seconds_text(finding.seconds)}; "
+        f"found by {finding.strategy} after {played}; "
         f"shrunk to {_times(finding.steps, 'step')} and {_times(finding.preemptions, 'preemption')}"
     )
 

@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Integer, cast, exists, func, select
 
+from server.exploring.states import STATES as EXPLORATION_STATES
 from server.filters.fields import Field
 from server.load import Shape
-from server.exploring.states import STATES as EXPLORATION_STATES
 from server.models import (
     attempts,
     baseline_runs,

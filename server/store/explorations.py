@@ -30,7 +30,7 @@ _OF_OUTCOME = ("schedules", "steps", "seconds", "schedules_per_second", "starvat
 
 
 class Explorations:
-    """The part of the store that keeps explorations. What lives belongs to one process, whose lease tells that it does."""
+    """The part of the store that keeps explorations. What lives belongs to one process, and its lease says so."""
 
     db: Database
     explorations_queued: threading.Event

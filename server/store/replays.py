@@ -26,8 +26,8 @@ class Replays:
 
     def add_replay(self, asked: ReplayCreate, replayed: Replayed, *, idempotency_key: str | None = None) -> Replay:
         """Keep what a replay said. Of two with the same key the first is kept."""
-        told = replayed.model_dump(mode="json", exclude_none=True)
-        timeline = told.pop("timeline", None)
+        told = replayed.model_dump(mode="json", exclude={"timeline"})
+        timeline = None if replayed.timeline is None else replayed.timeline.model_dump(mode="json", exclude_none=True)
         row = {"created_at": utc_now(), "token": asked.token, "verdict": told, "timeline": timeline}
         with self.db.write() as connection:
             known = answered_before(connection, idempotency_key, KIND, asked)

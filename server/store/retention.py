@@ -1,4 +1,4 @@
-"""Which runs may go, by age and by size; what a baseline or a comparison names stays."""
+"""Which runs and explorations may go, by age and by size; what a baseline or a comparison names stays."""
 
 from __future__ import annotations
 
@@ -6,19 +6,32 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, delete, func, select, text
+from sqlalchemy import Connection, Table, delete, func, literal, select, text, union_all
 
 from server.db import Database, utc_now
-from server.models import attempts, baseline_runs, comparisons, idempotency_keys, metadata, runs, studies
+from server.exploring.states import TERMINAL as EXPLORED
+from server.models import (
+    attempts,
+    baseline_runs,
+    comparisons,
+    explorations,
+    idempotency_keys,
+    metadata,
+    replays,
+    runs,
+    studies,
+)
 from server.states import TERMINAL
 
 RUNS_AT_ONCE = 200  # deleted in one transaction: others write in between
 DAY_SECONDS = 86_400.0
+OVER = {runs.name: TERMINAL, explorations.name: EXPLORED}  # states that nothing leaves
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is to be kept: runs that ended within `days`, and no more than `size_bytes` of them; None: without limit."""
+    """What is to be kept: runs and explorations that ended within `days`, and no more than `size_bytes` of them; None:
+    without limit."""
 
     days: float | None = None
     size_bytes: int | None = None
@@ -31,7 +44,8 @@ class Pruned:
     runs: int
     protected: int  # runs that the limits name, and that a baseline or a comparison keeps
     size_bytes: int
-    freed_bytes: int  # an estimate by the mean size of a run
+    freed_bytes: int  # an estimate by the mean size of a run or exploration
+    explorations: int = 0
 
 
 class Retention:
@@ -51,30 +65,39 @@ class Retention:
             return int(connection.execute(text(f"SELECT sum(n) FROM ({' UNION ALL '.join(sums)}) AS s")).scalar_one())
 
     def prune(self, keep: Kept, *, dry_run: bool = False) -> Pruned:
-        """Delete the runs that `keep` does not keep, oldest first, with all that hangs on them.
+        """Delete the runs and explorations that `keep` does not keep, oldest first, with all that hangs on them.
 
         Live and queued runs stay, and so do those that a baseline or a comparison names. Studies that this empties go
         too, unless something names them.
         """
         size = self.stored_bytes()
         with self.db.read() as connection:
-            number = connection.execute(select(func.count()).select_from(runs)).scalar_one()
+            number = sum(
+                connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in (runs, explorations)
+            )
             protected, seen = _protected(connection)
-            named = list(_too_old(connection, keep))
+            named = list(_too_old(connection, keep, runs))
+            explored = list(_too_old(connection, keep, explorations))
             going = [run_id for run_id in named if run_id not in protected]
             each = size / number if number else 0.0
             if keep.size_bytes is not None and each:
-                wanted = math.ceil((size - keep.size_bytes) / each) - len(going)
-                going += _oldest(connection, wanted, protected | set(going))
+                wanted = math.ceil((size - keep.size_bytes) / each) - len(going) - len(explored)
+                more_runs, more_explored = _oldest(connection, wanted, protected | set(going), set(explored))
+                going, explored = going + more_runs, explored + more_explored
         if not dry_run:
             for first in range(0, len(going), RUNS_AT_ONCE):
                 with self.db.write() as connection:
                     since, seen = _protected(connection, seen)
                     _delete_runs(connection, [i for i in going[first : first + RUNS_AT_ONCE] if i not in since])
-            if going:
+            for first in range(0, len(explored), RUNS_AT_ONCE):
+                with self.db.write() as connection:
+                    _delete_explorations(connection, explored[first : first + RUNS_AT_ONCE])
+            if going or explored:
                 self._forget_the_rest(keep)
         kept = sum(run_id in protected for run_id in named)
-        return Pruned(runs=len(going), protected=kept, size_bytes=size, freed_bytes=round(each * len(going)))
+        freed = round(each * (len(going) + len(explored)))
+        return Pruned(len(going), protected=kept, size_bytes=size, freed_bytes=freed, explorations=len(explored))
 
     def learn(self) -> None:
         """Have SQLite look at how many runs share a protocol, a state, a host: without, it takes an index for all of
@@ -98,6 +121,7 @@ class Retention:
             connection.execute(delete(studies).where(studies.c.id.in_(empty)))
             if keep.days is not None:
                 before = utc_now(plus_seconds=-keep.days * DAY_SECONDS)
+                connection.execute(delete(replays).where(replays.c.created_at < before))
                 connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < before))
 
 
@@ -116,26 +140,35 @@ def _protected(connection: Connection, after: int = 0) -> tuple[set[int], int]:
     return found, after
 
 
-def _too_old(connection: Connection, keep: Kept) -> Iterator[int]:
+def _too_old(connection: Connection, keep: Kept, table: Table) -> Iterator[int]:
+    """Ids of the runs, or of the explorations, that ended too long ago."""
     if keep.days is None:
         return
     before = utc_now(plus_seconds=-keep.days * DAY_SECONDS)
-    over = runs.c.state.in_(TERMINAL)
-    yield from connection.execute(select(runs.c.id).where(over, runs.c.finished_at < before)).scalars()
+    over = table.c.state.in_(OVER[table.name])
+    yield from connection.execute(select(table.c.id).where(over, table.c.finished_at < before)).scalars()
 
 
-def _oldest(connection: Connection, number: int, without: set[int]) -> list[int]:
-    """Up to `number` of the runs that are over, by when they ended."""
-    found: list[int] = []
-    if number <= 0:
-        return found
-    query = select(runs.c.id).where(runs.c.state.in_(TERMINAL)).order_by(runs.c.finished_at, runs.c.id)
-    for run_id in connection.execute(query).scalars():
-        if run_id not in without:
-            found.append(run_id)
-        if len(found) == number:
-            break
-    return found
+def _oldest(
+    connection: Connection, number: int, without_runs: set[int], without_explorations: set[int]
+) -> tuple[list[int], list[int]]:
+    """Up to `number` of the runs and explorations that are over, by when they ended."""
+    found: dict[str, list[int]] = {name: [] for name in OVER}
+    left_out = {runs.name: without_runs, explorations.name: without_explorations}
+    if number > 0:
+        each = [
+            select(literal(table.name).label("of"), table.c.finished_at.label("ended"), table.c.id.label("id")).where(
+                table.c.state.in_(OVER[table.name])
+            )
+            for table in (runs, explorations)
+        ]
+        both = union_all(*each).subquery()
+        for row in connection.execute(select(both).order_by(both.c.ended, both.c.id)):
+            if row.id not in left_out[row.of]:
+                found[row.of].append(row.id)
+            if sum(map(len, found.values())) == number:
+                break
+    return found[runs.name], found[explorations.name]
 
 
 def _delete_runs(connection: Connection, run_ids: list[int]) -> None:
@@ -148,3 +181,11 @@ def _delete_runs(connection: Connection, run_ids: list[int]) -> None:
         for key in _refers_to(table, runs) if table is not baseline_runs else ():
             connection.execute(delete(table).where(table.c[key].in_(run_ids)))
     connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
+
+
+def _delete_explorations(connection: Connection, ids: list[int]) -> None:
+    """Delete explorations and every row that hangs on them."""
+    for table in reversed(metadata.sorted_tables):
+        for key in _refers_to(table, explorations):
+            connection.execute(delete(table).where(table.c[key].in_(ids)))
+    connection.execute(delete(explorations).where(explorations.c.id.in_(ids)))

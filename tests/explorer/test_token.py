@@ -78,6 +78,7 @@ tokens = st.builds(
     laws=st.sampled_from(LAWS),
     tick=st.sampled_from(get_args(TickModel)),
     delayed_stores=st.booleans(),
+    liveness=st.booleans(),
 )
 
 

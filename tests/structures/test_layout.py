@@ -72,7 +72,7 @@ def test_fields_lie_within_their_structures() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"cpus": 0}, "geometry: cpus is 0; it must lie between 1 and 80"),
+        ({"cpus": 0}, "geometry: cpus is 0; it must lie between 1 and 1088"),
         ({"cpus": 81}, "cpus is 81"),
         ({"devices": 3}, "devices is 3; it must lie between 1 and 2"),
         ({"slots": 1}, "slots is 1; it must lie between 2 and 268435456"),

@@ -15,9 +15,10 @@ from typing import Literal
 from workers.diagram.names import calls_of, function_of, operation_of
 from workers.timeline import FolioState, PteState, SlotState, Step, Timeline
 
-MarkKind = Literal["slot", "folio", "pte", "lock", "unlock", "trylock", "wait", "lookup"]
+MarkKind = Literal["slot", "folio", "pte", "lock", "unlock", "trylock", "wait", "lookup", "new"]
 ENTRY = re.compile(r"entry (0x[0-9a-f]+)")  # how the detail of a finding names a slot
 PLACE = re.compile(r"device (\d+) slot (\d+)")
+SLOT = re.compile(r"slot (\d+:\d+)")
 TYPE_SHIFT = 58  # of a swp_entry_t: shm/swp_entry.pxd
 MOST_SLOTS = 4
 SHOWN_FLAGS = {"writeback": ("writeback begins", "writeback ends"), "uptodate": ("is read", "")}
@@ -82,11 +83,17 @@ def subjects(timeline: Timeline) -> Subjects:
 
 
 def _blamed(detail: str) -> Iterator[str]:
-    for found in ENTRY.findall(detail):
-        entry = int(found, 16)
-        yield f"{entry >> TYPE_SHIFT & 0x1F}:{entry & ((1 << TYPE_SHIFT) - 1)}"
-    for device, offset in PLACE.findall(detail):
-        yield f"{device}:{offset}"
+    return (found[1] for found in SLOT.finditer(in_words(detail)))
+
+
+def in_words(detail: str) -> str:
+    """The detail of a finding with its entries and places as `slot device:offset`."""
+
+    def slot(found: re.Match[str]) -> str:
+        entry = int(found[1], 16)
+        return f"slot {entry >> TYPE_SHIFT & 0x1F}:{entry & ((1 << TYPE_SHIFT) - 1)}"
+
+    return PLACE.sub(r"slot \1:\2", ENTRY.sub(slot, detail))
 
 
 def holds(timeline: Timeline) -> list[Hold]:
@@ -199,7 +206,7 @@ class Marks:
     def _folio(self, at: int, before: FolioState, after: FolioState) -> Iterator[Mark]:
         name, old, new = f"folio {after.pfn}", set(before.flags), set(after.flags)
         if before.refcount == 0 and after.refcount > 0 and not old:
-            yield self.mark(at, "folio", f"{name} allocated")
+            yield self.mark(at, "new", f"{name} allocated")
         elif before.refcount > 0 and after.refcount <= 0 and "locked" in new:
             yield self.mark(at, "folio", f"{name} refs {before.refcount}->{after.refcount}", 2)
         elif after.refcount < 0 <= before.refcount:

@@ -32,8 +32,6 @@ KERNEL_NAMES = {
     "reclaim_folio": "shrink_folio_list",
     "remove_mapping": "__remove_mapping",
     "set_present": "set_pte_at",
-    "swap_cache_del_folio": "swap_cache_del_folio",
-    "swap_cache_evict": "__remove_mapping",
     "swap_entry_free_locked": "swap_entries_free",
     "swap_free": "swap_free_nr",
     "wp_can_reuse": "wp_can_reuse_anon_folio",
@@ -57,7 +55,7 @@ LEFT_OUT = frozenset(
         *("load_block", "store_block", "submit", "latency_ns", "worker_leaves", "join_anon_vma", "claim_mm", "leave_unlock"),
         *("map_count_up", "map_count_up_cached", "map_count_down", "table_count_up", "table_count_down", "swapin_bypass"),
         *("pin_device", "unpin_device", "get_swap_device", "put_swap_device", "claim_refused", "recorded_memcg"),
-        *("swap_put_entry_locked_count", "swap_cgroup_record", "shadow_word", "map_or_give_up", "handle_fault"),
+        *("swap_cgroup_record", "map_or_give_up", "handle_fault", "swap_cache_evict"),
     )
 )
 

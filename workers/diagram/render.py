@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
+from workers.diagram.marks import in_words
 from workers.diagram.rows import Column, Drawn, Row, draw
 from workers.timeline import Finding, Timeline
 
@@ -15,7 +16,7 @@ DEEPEST = 6  # calls that are indented; deeper ones stand below each other
 MOST_COLUMNS = 4  # beside each other; more CPUs stand one below the other, each line with its CPU
 
 
-def as_text(timeline: Timeline, law: str | None = None, width: int = WIDTH) -> list[str]:
+def text_of(timeline: Timeline, law: str | None = None, width: int = WIDTH) -> list[str]:
     """The diagram and the law that it breaks, as lines of at most `width` columns.
 
     `law`: the one to tell of first; None: the first finding's.
@@ -25,7 +26,7 @@ def as_text(timeline: Timeline, law: str | None = None, width: int = WIDTH) -> l
     return [*body, "", *_told(timeline, drawn, law, width)]
 
 
-def as_markdown(timeline: Timeline, law: str | None = None, token: str | None = None) -> list[str]:
+def markdown_of(timeline: Timeline, law: str | None = None, token: str | None = None) -> list[str]:
     """The diagram in a fenced block, the laws as a table, and how to see it again, as lines of Markdown."""
     drawn = draw(timeline)
     lines = [f"### {timeline.protocol}: {_title(timeline, law)}", "", "```"]
@@ -34,14 +35,14 @@ def as_markdown(timeline: Timeline, law: str | None = None, token: str | None = 
     if timeline.findings:
         lines += ["| law | what must hold | what was found |", "| --- | --- | --- |"]
         for finding in _ordered(timeline, law):
-            cells = (finding.law, finding.sentence, finding.detail)
+            cells = (finding.law, finding.sentence, in_words(finding.detail))
             lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     else:
         lines.append(f"No law is broken; it ended as {timeline.ending}.")
     return [*lines, "", "```", f"swaprace replay {token}", "```"] if token else lines
 
 
-def as_json(timeline: Timeline, law: str | None = None) -> dict[str, Any]:
+def json_of(timeline: Timeline, law: str | None = None) -> dict[str, Any]:
     """columns (cpu, head), rows (cpu, depth, kind, text, step), laws, steps, preemptions, ending, lines (the text)."""
     drawn = draw(timeline)
     return {
@@ -53,7 +54,7 @@ def as_json(timeline: Timeline, law: str | None = None) -> dict[str, Any]:
         "steps": drawn.steps,
         "preemptions": drawn.preemptions,
         "ending": timeline.ending,
-        "lines": as_text(timeline, law),
+        "lines": text_of(timeline, law),
     }
 
 
@@ -81,9 +82,10 @@ def _clipped(text: str, width: int) -> str:
 def _fitted(row: Row, width: int, indent: int) -> list[str]:
     """A row in its column, wrapped where it must be; a name that is too long gives up indentation first."""
     depth = min(row.depth, DEEPEST) * indent
-    text = row.text
+    text = row.text if depth + len(row.text) <= width else row.text.removeprefix("slot ")
     if depth + len(text) > width and " " not in text:
         depth = max(0, width - len(text))
+        text = text if len(text) <= width else text[: width - 1] + "~"
     inside = textwrap.wrap(text, max(8, width - depth), subsequent_indent="  ", break_on_hyphens=False) or [""]
     return [(" " * depth + part)[:width] for part in inside]
 
@@ -115,7 +117,7 @@ def _told(timeline: Timeline, drawn: Drawn, law: str | None, width: int) -> list
         lines += textwrap.wrap(f"No law is broken; it ended as {timeline.ending}.", width)
     for finding in ordered[:1]:
         lines += textwrap.wrap(f"{finding.law} is broken: {finding.sentence}", width, subsequent_indent="  ")
-        lines += textwrap.wrap(f"  {finding.detail}", width, subsequent_indent="  ", break_on_hyphens=False)
+        lines += textwrap.wrap(f"  {in_words(finding.detail)}", width, subsequent_indent="  ", break_on_hyphens=False)
     if len(ordered) > 1:
         rest = ", ".join(dict.fromkeys(finding.law for finding in ordered[1:]))
         lines += textwrap.wrap(f"Broken by the same steps: {rest}.", width)

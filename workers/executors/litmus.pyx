@@ -162,7 +162,7 @@ cdef class Apart(Body):
 
 
 cdef class Needle(Body):
-    """Depth 2: CPU 0 looks twice in a row, somewhere in its work, and the others put before theirs: it sees two things."""
+    """Depth 2: CPU 0 looks twice in a row amid its work, the others put before theirs: it sees two things."""
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         cdef int i
@@ -212,6 +212,16 @@ cdef class Chances(Body):
             store64(word(cpu, 0), 100)
 
 
+cdef class Fickle(Body):
+    """Not one program: every third execution begins with another word. What a search has to refuse."""
+    cdef int played
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        self.played += 1
+        put(cpu, 1 + <int>cpu.id + (self.played % 3 == 0), 1)
+        put(cpu, 1 + <int>cpu.id, 1)
+
+
 cdef class Total(Judge):
     """Word 0 is `total` at the end, less what the trylocks of word 1 + CPU gave up."""
     cdef uint64_t total
@@ -228,11 +238,12 @@ cdef class Total(Judge):
 BODIES = {
     cls.__name__: cls
     for cls in (
-        LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work, Apart, Needle, Zigzag, Poll, Chances)
+        LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work, Apart, Needle, Zigzag, Poll, Chances,
+        Fickle)
 }
 PROGRAMS = {name: cls.__doc__ for name, cls in BODIES.items()}
 # What each CPU adds to word 0, where that is not 1.
-EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0}
+EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0, "Fickle": 0}
 
 
 cdef Total judge_of(str program, int cpus):

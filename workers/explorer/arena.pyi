@@ -1,9 +1,13 @@
 from typing import Any
 
-from workers.invariants.registry import Checker as Checker
 from workers.races import Race
 from workers.schedulers.schedule import Schedule
 from workers.spec import RunSpec
+
+KINDS: dict[str, str]
+LAWS_OF_RUN: dict[str, str]
+
+def spec_of(protocol: str, race: Race, laws: str = ...) -> RunSpec: ...
 
 class Arena:
     """`told` of the last execution: dicts of kind, law, sentence, detail, count."""

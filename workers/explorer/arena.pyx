@@ -146,7 +146,9 @@ cdef class Arena:
             self.play(0, 1)
         finally:
             recorder.detach()
-        return replay_timeline(self.machine.buf, self.machine.plan, self.spec, recorder.told(), self.verdict(), self.told())
+        told = replay_timeline(
+            self.machine.buf, self.machine.plan, self.spec, recorder.told(), self.verdict(), self.told())
+        return told | {"scenario": self.race.name}
 
     def trace_lines(self) -> list:
         """The steps of the last execution as lines."""

@@ -36,6 +36,7 @@ LONGEST_HEAD = 1 << 16  # bytes of JSON
 LAWS = ("off", "at_rest", "every_step")
 DIGEST_BYTES, HASH_BYTES, CHECK_BYTES = 4, 8, 4
 TAIL_BYTES = 2 * DIGEST_BYTES + HASH_BYTES
+DELAYED_STORES, LIVENESS = 1, 2  # options of an exploration, as bits
 VERSION = re.compile(r"sr(\d+)-")
 
 # What heads are mostly made of, the most frequent last. Part of version 1: every byte of it.
@@ -78,11 +79,13 @@ class Token:
     laws: str = "every_step"
     tick: TickModel = "time"
     delayed_stores: bool = False
+    liveness: bool = False
 
     def encode(self) -> str:
         """The token as a line of letters, digits, - and _."""
         race = [self.race.before, self.race.race, self.race.fields]
-        head = [self.protocol, *race, self.laws, self.tick, int(self.delayed_stores), self.kind, self.law]
+        flags = DELAYED_STORES * self.delayed_stores + LIVENESS * self.liveness
+        head = [self.protocol, *race, self.laws, self.tick, flags, self.kind, self.law]
         squeezed = _deflated(json.dumps(head, separators=(",", ":")).encode())
         tail = self.protocol_digest + self.core_digest + self.steps_hash.to_bytes(HASH_BYTES, "big")
         body = varint(len(squeezed)) + squeezed + pack(self.choices) + tail
@@ -98,9 +101,11 @@ def decode(text: str) -> Token:
         length, at = read_varint(body, 0)
         head = json.loads(_inflated(body[at : at + length]))
         choices = unpack(body[at + length : -TAIL_BYTES])
-        protocol, before, race, fields, laws, tick, delayed, kind, law = head
+        protocol, before, race, fields, laws, tick, flags, kind, law = head
     except (PackingError, ValueError, zlib.error) as error:
         raise TokenError(f"the token cannot be read, though its checksum is right: {error}") from None
+    if not isinstance(flags, int) or not 0 <= flags <= DELAYED_STORES | LIVENESS:
+        raise TokenError(f"the token's options are {flags!r}, which this swaprace does not know")
     _known(laws=(laws, LAWS), tick=(tick, get_args(TickModel)), kind=(kind, get_args(FindingKind)))
     tail = body[-TAIL_BYTES:]
     return Token(
@@ -114,7 +119,8 @@ def decode(text: str) -> Token:
         core_digest=tail[DIGEST_BYTES : 2 * DIGEST_BYTES],
         laws=laws,
         tick=tick,
-        delayed_stores=bool(delayed),
+        delayed_stores=bool(flags & DELAYED_STORES),
+        liveness=bool(flags & LIVENESS),
     )
 
 

@@ -14,6 +14,10 @@ from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 cdef enum:
     FINDING_BYTES = 240
 
+cdef enum:  # where a protocol is known to break a law that it keeps elsewhere
+    ON_V1 = 1  # cgroup v1
+    ON_SYNCHRONOUS = 2  # a synchronous device
+
 cdef struct finding_t:
     uint64_t count  # how often the law did not hold
     char text[FINDING_BYTES]  # the first time: what was seen, and where
@@ -44,6 +48,7 @@ cdef class Law:
     cdef readonly tuple protocols
     cdef readonly tuple cluster_protocols
     cdef readonly dict known_broken  # protocol -> its museum number, and why
+    cdef readonly dict unless  # protocol -> where alone it is known to break the law: ON_*
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil

@@ -9,6 +9,7 @@ class Law:
     protocols: tuple[str, ...]
     cluster_protocols: tuple[str, ...]
     known_broken: dict[str, str]
+    unless: dict[str, int]
     @property
     def sentence(self) -> str: ...
 

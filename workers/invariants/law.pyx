@@ -18,12 +18,14 @@ HAS_BIT = tuple(name for name in HAS_MAP if name != "swap_table")  # SWAP_HAS_CA
 cdef class Law:
     """Abstract. A law sets its `id`, the `points` where it is looked at, the `protocols` that must keep it at rest,
     and `cluster_protocols`, those that must keep it whenever a cluster lock is released. `known_broken` are those of which
-    it is known that they do not keep it, as in the kernel: nobody is asked to look there."""
+    it is known that they do not keep it, as in the kernel: nobody is asked to look there. Some of them break it under one
+    condition (`unless`) and are asked where it does not hold."""
 
     def __cinit__(self):
         self.protocols = ALL
         self.cluster_protocols = ()
         self.known_broken = {}
+        self.unless = {}
 
     @property
     def sentence(self) -> str:

@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free
 
 from shm.folio cimport PG_SWAPCACHE, folio_nr_pages, folio_t
 from shm.layout cimport layout_t
-from workers.invariants.law cimport Law, finding_t, free_folios, tell
+from workers.invariants.law cimport ON_V1, Law, finding_t, free_folios, tell
 
 from workers.invariants.law import ALL
 
@@ -40,7 +40,8 @@ cdef class Swapcached(Law):
         self.id = "Q6"
         self.points = ("Q",)
         self.known_broken = {name: why for name, why in BROKEN.items() if name in ALL}
-        self.protocols = tuple(name for name in ALL if name not in BROKEN)
+        self.unless = {name: ON_V1 for name, why in self.known_broken.items() if why == CHARGE_GONE}
+        self.protocols = tuple(name for name in ALL if name not in BROKEN or name in self.unless)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef int64_t *cached = <int64_t *>calloc(m.geo.memcgs + 1, sizeof(int64_t))

@@ -6,14 +6,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.folio cimport PG_LOCKED, PG_WRITEBACK
 from shm.layout cimport NR_WAIT_QUEUES, layout_t, percpu_of
-from shm.lock cimport lock_t
+from shm.lock cimport generation_of, holder_of, lock_t
 from workers.invariants.law cimport Law, finding_t, tell
 
 
 cdef void free_lock(lock_t *l, uint64_t index, finding_t *out) noexcept nogil:
     if l.word != 0:
-        tell(out, b"lock %lu of class %lu is held by CPU %lu, generation %lu", index, l.cls, (l.word & 0xFF) - 1,
-             l.word >> 8)
+        tell(out, b"lock %lu of class %lu is held by CPU %lu, generation %lu", index, l.cls, <uint64_t>holder_of(l.word),
+             generation_of(l.word))
 
 
 cdef void locks_of_devices(layout_t *m, finding_t *out) noexcept nogil:

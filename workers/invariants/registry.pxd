@@ -7,6 +7,7 @@ cdef class Link:
     cdef Law law
     cdef Link next
     cdef bint last
+    cdef int unless
     cdef finding_t finding
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil

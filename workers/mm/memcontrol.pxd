@@ -12,7 +12,7 @@ cdef int mem_cgroup_swapin_charge_folio(Cpu cpu, uint32_t pfn, uint32_t current,
 cdef void mem_cgroup_uncharge(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef int mem_cgroup_try_charge_swap(Cpu cpu, Protocol p, uint32_t pfn, swp_entry_t entry) noexcept nogil
 cdef void mem_cgroup_uncharge_swap(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
-cdef void memcg1_swapout(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
+cdef void memcg1_swapout(Cpu cpu, Protocol p, uint32_t pfn, swp_entry_t entry) noexcept nogil
 cdef void memcg1_swapin(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef uint64_t workingset_eviction(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef void workingset_refault(Cpu cpu, uint32_t pfn, uint64_t shadow) noexcept nogil

@@ -193,7 +193,7 @@ cdef void mem_cgroup_uncharge_swap(Cpu cpu, swp_entry_t entry, uint32_t nr) noex
     mem_cgroup_id_put(cpu, memcg, nr)
 
 
-cdef void memcg1_swapout(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+cdef void memcg1_swapout(Cpu cpu, Protocol p, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """v1: the folio leaves RAM; its charge moves from memory to the slots, which get the id. memsw does not change.
 
     A memcg that is gone has no id to record: its ancestor's slots they are then, and its ancestor's memsw.
@@ -203,7 +203,7 @@ cdef void memcg1_swapout(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogi
     if not do_memsw_account(cpu) or memcg == 0:
         return
     swap_memcg = mem_cgroup_id_get_online(cpu, memcg, nr)
-    swap_cgroup_record(cpu, swap_memcg, entry, nr)
+    swap_cgroup_record(cpu, p.recorded_memcg(cpu, memcg, swap_memcg), entry, nr)
     store32(&folio_of(cpu, pfn).memcg, 0)
     page_counter_uncharge(cpu, memcg, COUNTER_MEMORY, nr)
     if swap_memcg != memcg:

@@ -78,6 +78,7 @@ cdef bint load_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
 cdef void submit(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept nogil:
     """Queue a request; its deadline is when a place in the queue is free, and the latency after that.
 
+    A write has a reference of its own; what is read is locked, and the swap cache has one, as in the kernel.
     Context: folio locked or under writeback; takes device lock.
     """
     cdef device_t *dev = &cpu.m.devices[swp_type(entry)]
@@ -85,7 +86,8 @@ cdef void submit(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept 
     cdef io_request *req
     cdef uint64_t start = cpu.now()
     cdef bint sleeping
-    folio_get(cpu, pfn)
+    if write:
+        folio_get(cpu, pfn)
     cpu.lock(&dev.lock)
     if dev.in_flight >= dev.queue_depth:
         req = &ring[(dev.tail - dev.queue_depth) % dev.capacity]
@@ -159,12 +161,12 @@ cdef void complete(Cpu cpu, io_request *req) noexcept nogil:
         add_i64(&cpu.m.control.nr_writeback, -1)
         folio_end_writeback(cpu, pfn)
         wake_event(cpu, &cpu.m.control.nr_writeback)
+        folio_put(cpu, pfn)
     else:
         if load_block(cpu, pfn, req.entry):
             folio_set(folio_of(cpu, pfn), PG_UPTODATE)
         folio_lock_from_io(cpu, pfn)
         folio_unlock(cpu, pfn)
-    folio_put(cpu, pfn)
 
 
 cdef bint next_request(Cpu cpu, uint32_t device, io_request *out) noexcept nogil:

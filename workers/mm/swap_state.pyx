@@ -15,7 +15,8 @@ from workers.mm.memcontrol cimport mod_swapcache_stat
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
 from workers.mm.page_counter cimport counter_of, parent_mem_cgroup
 from workers.mm.swapfile cimport (
-    check_slot, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_word, vm_swap_full,
+    check_slot, swap_cache_lock, swap_cache_unlock, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced,
+    swap_word, vm_swap_full,
 )
 
 cdef enum:
@@ -50,7 +51,11 @@ cdef uint32_t swap_cache_get_folio(Cpu cpu, swp_entry_t entry) noexcept nogil:
         if tries > (LOOKUPS_COOPERATIVE if cpu.cooperative else LOOKUPS_REAL):
             warn(cpu, WARN_TABLE_STUCK, entry, swp_tb_to_pfn(seen), seen)
             return 0
-        cpu.busy(20)
+        if cpu.cooperative:  # who froze the folio holds the lock of its word: only that one can end the loop
+            swap_cache_lock(cpu, entry)
+            swap_cache_unlock(cpu, entry)
+        else:
+            cpu.busy(20)
 
 
 cdef bint folio_matches_swap_entry(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:

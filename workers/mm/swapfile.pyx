@@ -10,8 +10,10 @@ from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio, swp_tb
 from shm.swapfile cimport SWP_USED, swap_info_struct
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.trace cimport TRACE_FREE_SLOT
-from shm.vmstat cimport WARN_FREE_IN_USE, WARN_NO_SLOT
-from workers.cpu cimport ADDS, READS, Cpu, injected, point, trace, warn
+from shm.vmstat cimport (
+    WAIT_FOLIO_LOCK, WAIT_MMAP_LOCK, WAIT_RECLAIM, WAIT_TICK_SLEEP, WARN_FREE_IN_USE, WARN_NO_SLOT, WARN_SPIN,
+)
+from workers.cpu cimport ADDS, READS, WRITES, Cpu, injected, point, trace, warn
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport wake_event
 from workers.mm.memcontrol cimport mem_cgroup_uncharge_swap, slot_of
@@ -116,6 +118,24 @@ cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     return err
 
 
+cdef uint64_t sleeps(Cpu cpu) noexcept nogil:
+    """How often this CPU has slept. Context: none."""
+    return (cpu.my.waits[WAIT_TICK_SLEEP].count + cpu.my.waits[WAIT_FOLIO_LOCK].count + cpu.my.waits[WAIT_MMAP_LOCK].count
+            + cpu.my.waits[WAIT_RECLAIM].count)
+
+
+cdef void claim_refused(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Somebody else has claimed the slot. Who asks again has slept meanwhile: the holder may need this very CPU.
+
+    Context: none; writes this CPU's own block.
+    """
+    cdef uint64_t slept = sleeps(cpu)
+    if cpu.my.refused_entry == entry and cpu.my.refused_sleeps == slept:
+        warn(cpu, WARN_SPIN, entry, slept, 0)
+    cpu.my.refused_entry = entry
+    cpu.my.refused_sleeps = slept
+
+
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Claim the slot by its SWAP_HAS_CACHE bit (up to 6.19). 0, -EEXIST, -ENOENT. Context: takes the cluster lock."""
     cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
@@ -125,8 +145,10 @@ cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil:
         err = ENOENT
     elif load8(byte) & SWAP_HAS_CACHE:
         err = EEXIST
+        claim_refused(cpu, entry)
     else:
         store8(byte, load8(byte) | SWAP_HAS_CACHE)
+        cpu.my.refused_entry = 0
     swap_cluster_unlock(cpu, entry)
     return err
 
@@ -146,15 +168,23 @@ cdef void clear_shadow(Cpu cpu, swp_entry_t entry) noexcept nogil:
         swap_table_set(word, 0, SWP_TB_NULL)
 
 
+cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """A zram drops its copy of the slot; a disk has nothing to drop. Context: cluster lock held, or the slot's folio locked."""
+    cdef uint32_t *handle = &cpu.m.handles[slot_of(cpu, entry)]
+    cdef uint32_t device = swp_type(entry), block
+    if not synchronous_io(cpu, entry):
+        return
+    point(cpu, handle, WRITES)
+    block = load32(handle)
+    if block:
+        store32(handle, 0)
+        stack_push(cpu, &cpu.m.devices[device].free_blocks, &cpu.m.block_next[device * (cpu.m.geo.blocks + 1)], block)
+
+
 cdef void swap_range_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Tell everybody who keeps something of the slot: driver, shadow, counters. Context: cluster lock held."""
     cdef swap_info_struct *si = si_of(cpu, entry)
-    cdef uint32_t *handle = &cpu.m.handles[slot_of(cpu, entry)]
-    cdef uint32_t block = load32(handle)
-    if block and synchronous_io(cpu, entry):  # swap_slot_free_notify: a zram drops its copy
-        store32(handle, 0)
-        stack_push(cpu, &cpu.m.devices[si.type].free_blocks,
-                   &cpu.m.block_next[si.type * (cpu.m.geo.blocks + 1)], block)
+    swap_slot_free_notify(cpu, entry)
     clear_shadow(cpu, entry)
     fence()  # pairs with the barrier at the end of try_to_unuse
     add_i64(&cpu.m.control.nr_swap_pages, 1)

@@ -150,7 +150,7 @@ cdef class HasCache(Base):
     cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
         """Context: folio locked and frozen; swap_cache_lock held, dropped here; takes cluster lock. The bit goes last."""
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        memcg1_swapout(cpu, pfn, entry)
+        memcg1_swapout(cpu, self, pfn, entry)
         self.leave_unlock(cpu, entry)
 
     cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:

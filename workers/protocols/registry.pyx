@@ -1,5 +1,8 @@
 """Protocols by name: what an executor makes its CPUs run."""
+from importlib import import_module
+
 from workers.catalogue import PROTOCOLS
+from workers.exhibits import EXHIBITS
 from workers.protocols.external import is_external, load
 from workers.mm.protocol cimport Protocol
 from workers.protocols.has_cache cimport HasCache
@@ -17,20 +20,26 @@ CLASSES = (
 
 
 def protocol(name: str) -> Protocol:
-    """A fresh protocol of that name, or of the class that `/PATH.pyx:Class` names. Error: ValueError says what there is."""
+    """A fresh protocol of that name, also one of the museum, or of the class that `/PATH.pyx:Class` names.
+
+    Error: ValueError says what there is.
+    """
     if is_external(name):
         cls = load(name)
         if not issubclass(cls, Protocol):
             raise ValueError(f"{name}: the class does not derive from a protocol (workers/mm/protocol.pxd)")
         return cls()
-    if name not in PROTOCOLS:
-        raise ValueError(f"protocol {name!r} is not known; there are: {', '.join(sorted(PROTOCOLS))}")
-    return {cls.__name__: cls for cls in CLASSES}[PROTOCOLS[name].cls]()
+    if name in PROTOCOLS:
+        return {cls.__name__: cls for cls in CLASSES}[PROTOCOLS[name].cls]()
+    if name in (exhibit.variant for exhibit in EXHIBITS.values()):
+        module = import_module(f"workers.protocols.museum.{name}")
+        return getattr(module, "".join(part.capitalize() for part in name.split("_")))()
+    raise ValueError(f"protocol {name!r} is not known; there are: {', '.join(sorted(PROTOCOLS))}, and those of the museum")
 
 
 def nearest(name: str) -> str:
     """The protocol of the catalogue that one derives from, itself where it is in there: whose laws it must keep."""
-    if not is_external(name):
+    if name in PROTOCOLS:
         return name
     names = {entry.cls: entry.name for entry in PROTOCOLS.values()}
     for cls in type(protocol(name)).__mro__:

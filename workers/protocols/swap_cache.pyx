@@ -148,7 +148,7 @@ cdef class SwapCache(Base):
 
     cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
         """Context: folio locked and frozen; cluster lock held, dropped here. The id is recorded while the slot cannot be free."""
-        memcg1_swapout(cpu, pfn, entry)
+        memcg1_swapout(cpu, self, pfn, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
         self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry)
         swap_cluster_unlock(cpu, entry)

@@ -24,5 +24,5 @@ cdef class SwapCacheAsPosted(SwapCache):
         """Context: folio locked and frozen; cluster lock held, dropped here. The id is recorded when the slot may be free."""
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
         self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry)
-        memcg1_swapout(cpu, pfn, entry)
+        memcg1_swapout(cpu, self, pfn, entry)
         swap_cluster_unlock(cpu, entry)

@@ -1,8 +1,8 @@
 """POS: each pending step has a random priority; the highest is taken, and the steps that raced with it draw again.
 
-Paper: Yuan, Yang, Gu, "Partial order aware concurrency sampling" (CAV 2018). Where two steps are independent their order
-is decided once, by priorities that stay; where they race, the loser forgets that it lost, so that the next race is fair.
-Two schedules that differ in the order of independent steps alone share their probability, and rare partial orders gain.
+Paper: Yuan, Yang, Gu, "Partial order aware concurrency sampling" (CAV 2018). The order of two independent steps is
+decided once, by priorities that stay; of two that race, the loser forgets that it lost, and the next race is fair.
+Schedules that differ in the order of independent steps alone share their probability, and rare partial orders gain.
 
 A race is `dependent()`: same object, not two reads, not two commuting adds. Deviation: none. Where one CPU alone is
 enabled the scheduler is not asked, and need not be: such a step races with none that is enabled, and the priority of a

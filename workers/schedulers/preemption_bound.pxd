@@ -7,6 +7,7 @@ cdef enum:
 
 cdef struct node_t:  # a choice of the present execution that has alternatives
     uint64_t options  # where its enabled CPUs begin in `options`
+    uint64_t step  # what the first of them was about to do
     uint8_t nr
     uint8_t home  # which of them is taken first: the one that ran last
     uint8_t costs  # that one is enabled: any other is a preemption

@@ -5,19 +5,21 @@ Thomson, Donaldson, Betts, "Concurrency testing using schedule bounding" (PPoPP 
 preemption is a switch away from a CPU that is enabled; a switch from one that waits or has ended is free.
 
 The tree of choices is searched depth first, the CPU that ran last first. The stack is the present execution, one node
-for each choice that has an alternative within the bound; memory follows the longest execution, whatever their number. A
-chance that may come true or not is a node too, and no preemption: first it does not.
+for each choice that has an alternative within the bound; memory follows the longest execution, whatever their number.
+A chance that may come true or not is a node too, and no preemption: first it does not. A node that is come to again
+must look the same, or the program is not one program.
 
-A round plays the executions of `bound` preemptions at most. Where an execution ends is known when it ends, so those of
-fewer preemptions are played again in each later round; they are counted as `repeated`, and since every bound has many
-times the executions of the one before, they are few. (The paper keeps a queue of states instead, which grows with the
-executions.) A round in which the bound stood against no choice was the whole tree, and ends the search.
+A round plays the executions of `bound` preemptions at most. That there was no place left for one more is known at the
+end of an execution only, so those of fewer preemptions are played again in each later round, and counted as `repeated`.
+They are few while every bound has many times the executions of the one before, that is until the tree comes to its
+end. (The paper keeps a queue of states instead, which grows with the executions.) A round in which the bound stood
+against no choice was the whole tree, and ends the search.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from workers.schedulers.schedule cimport REFUSED, Schedule
+from workers.schedulers.schedule cimport REFUSED, Schedule, pending_t
 
 cdef extern from *:
     bint unlikely(bint condition) nogil  # of Cython's own C: the branch lies aside
@@ -39,6 +41,10 @@ cdef inline void *room_for(void *array, uint64_t nr, uint64_t *room, uint64_t by
     if array != NULL:
         room[0] = wanted
     return array
+
+
+cdef inline uint64_t step_of(const pending_t *pending) noexcept nogil:
+    return pending.object << 16 | <uint64_t>(pending.kind << 8) | <uint64_t>pending.access
 
 
 cdef class PreemptionBound(Schedule):
@@ -118,12 +124,15 @@ cdef class PreemptionBound(Schedule):
 
     cdef node_t *come_to(self, const uint8_t *enabled, int nr, int home, bint costs) noexcept nogil:
         """The node of this choice: the one to be followed, or a new one. NULL: `refused` says why."""
+        cdef uint64_t step = 0 if enabled == NULL else step_of(&self.pending[enabled[home]])
         cdef node_t *node
         if self.position == self.nr_nodes:
             node = self.extend(enabled, nr, home, costs)
+            if node != NULL:
+                node.step = step
         else:
             node = &self.nodes[self.position]
-            if node.nr != nr or node.home != home or node.costs != costs or (
+            if node.nr != nr or node.home != home or node.costs != costs or node.step != step or (
                     enabled != NULL and memcmp(&self.options[node.options], enabled, nr) != 0):
                 self.refused = UNLIKE
                 return NULL
@@ -184,8 +193,8 @@ cdef class PreemptionBound(Schedule):
 
     def refusal(self) -> str:
         if self.refused == NO_MEMORY:
-            return f"no memory for a choice after {self.position} choices"
-        return f"the program is not deterministic: after {self.position} choices other CPUs can go on than before"
+            return f"no memory for a choice after {self.position} others"
+        return f"the program is not deterministic: after {self.position} choices it cannot do what it could before"
 
     def left(self) -> int:
         """Choices that were to be followed in the last execution and did not come; -1 when one was refused."""

@@ -77,11 +77,11 @@ cdef class SourceDpor(Schedule):
 
     cdef bint next_branch(self) noexcept nogil:
         """Keep the beginning up to the last place where something is left to try, and what is next there."""
-        cdef ExecutedSteps steps = self.steps
         cdef node_t *node
         cdef uint64_t left
-        while steps.length > 0:
-            node = &steps.nodes[steps.length - 1]
+        cdef int length = self.steps.length
+        while length > 0:
+            node = &self.steps.nodes[length - 1]
             if node.is_chance:
                 if not node.happens:
                     node.happens = True
@@ -90,12 +90,13 @@ cdef class SourceDpor(Schedule):
                 node.done |= bit(node.cpu)
                 left = node.backtrack & ~node.done & ~node.sleep
                 if left != 0:
-                    steps.truncate(steps.length - 1)
-                    node.cpu = lowest(left)
                     break
-            steps.length -= 1
-        steps.truncate(steps.length - 1)
-        return steps.length > 0
+            length -= 1
+        self.steps.truncate(max(0, length - 1))
+        self.steps.length = length
+        if length > 0 and not node.is_chance:
+            node.cpu = lowest(left)
+        return length > 0
 
     cdef int next_cpu(self, const uint8_t *enabled, int nr, int last) noexcept nogil:
         cdef uint64_t all = 0
@@ -227,6 +228,7 @@ cdef class SourceDpor(Schedule):
 
     cdef void end_execution(self, uint64_t steps, bint complete) noexcept nogil:
         cdef int j
+        cdef node_t *node
         self.executions += 1
         self.redundant += self.cut
         if self.trouble != NONE:
@@ -242,7 +244,8 @@ cdef class SourceDpor(Schedule):
         if not self.cut:
             self.incomplete += 1
             if self.step >= 0:
-                self.steps.nodes[self.step].backtrack |= self.steps.nodes[self.step].enabled
+                node = &self.steps.nodes[self.step]
+                node.backtrack |= node.enabled
 
     cdef void analyse(self, int j) noexcept nogil:
         """Wherever step j is in a race, see to it that the other order comes too."""

@@ -59,6 +59,7 @@ cdef struct sim_task_t:
     uint32_t lru_left  # transfers of the lruvec lock until the next that is charged
     uint32_t charge_left
     int state
+    lock_t *bare  # a page-table lock just taken: nobody has run since, so nothing is charged yet
 
 cdef struct lock_stat_t:
     uint64_t acquired
@@ -98,8 +99,12 @@ cdef class Simulator:
     cdef void start(self, uint32_t cpu, stack_entry entry, void *arg) noexcept nogil
     cdef void run(self, uint64_t events) noexcept nogil
     cdef void turn(self, uint32_t cpu, int kind, uint64_t offset) noexcept nogil
-    cdef void leave(self, uint32_t cpu) noexcept nogil
     cdef void end_task(self, uint32_t cpu) noexcept nogil
+    cdef void atomic(self, uint32_t cpu, uint64_t offset, int access, uint64_t more) noexcept nogil
+    cdef void charge_bare(self, uint32_t cpu) noexcept nogil
+    cdef uint64_t lock_line(self, uint32_t cpu, lock_t *l) noexcept nogil
+    cdef bint attempt(self, uint32_t cpu, lock_t *l, uint64_t word) noexcept nogil
+    cdef void hand_over(self, uint32_t cpu, lock_t *l) noexcept nogil
     cdef void pass_time(self, sim_task_t *t, uint64_t cost) noexcept nogil
     cdef uint64_t write_line(self, uint32_t cpu, uint64_t offset) noexcept nogil
     cdef bint take(self, uint32_t cpu, lock_t *l, uint64_t word) noexcept nogil
@@ -112,6 +117,8 @@ cdef class Simulator:
     cdef void sift_up(self, uint32_t at, uint64_t key) noexcept nogil
     cdef void sift_down(self, uint32_t at, uint64_t key) noexcept nogil
     cdef void switch_to_next(self, uint32_t cpu) noexcept nogil
+    cdef void give_up(self, uint32_t cpu, int verdict) noexcept nogil
+    cdef void others_first(self, uint32_t cpu, uint64_t key) noexcept nogil
     cdef void stop(self) noexcept nogil
 
 cdef inline uint64_t next_noise(sim_task_t *t) noexcept nogil:

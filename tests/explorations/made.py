@@ -1,0 +1,70 @@
+"""Explorations as the explorer leaves them, made up."""
+
+from __future__ import annotations
+
+from tests.timelines.made import two_faults
+from workers.exploration import ExplorationFinding, ExplorationOutcome, ExplorationSpec, StrategyTold
+
+TOKEN = "sr1-AAAA-made-up"
+DIAGRAM = [
+    "CPU 0                                CPU 1",
+    "------------------------------------ -----------------------------------",
+    "shrink_folio_list()                  exit_mmap()",
+    "  delete_from_swap_cache()             free_swap_and_cache()",
+    "                                     0:0: count 1 -> 0",
+    "  memcg1_swapout()                   ",
+    "0:0: id 0 -> 1",
+]
+FOUND, CLEAN = ("swap_cache_as_posted", "swap_cache")
+
+
+def made_spec(protocol: str = FOUND, **other: object) -> ExplorationSpec:
+    """A spec of the race of the museum's entry 26."""
+    return ExplorationSpec.model_validate({"protocol": protocol, "scenario": "memcg_exit", **other})
+
+
+def made_finding() -> ExplorationFinding:
+    """A finding with a diagram and a timeline."""
+    return ExplorationFinding(
+        kind="law",
+        law="Q11",
+        sentence="A free slot has no cgroup id.",
+        detail="slot 0:0 is free and has id 1",
+        strategy="pct",
+        schedules=1_234,
+        seconds=0.05,
+        steps=24,
+        preemptions=1,
+        token=TOKEN,
+        diagram=DIAGRAM,
+        timeline=two_faults(),
+    )
+
+
+def made_exploration(*findings: ExplorationFinding, status: str = "") -> ExplorationOutcome:
+    """The end of an exploration that found this, or nothing."""
+    told = StrategyTold(
+        strategy="dpor",
+        schedules=100_000,
+        redundant=12,
+        steps=2_400_000,
+        seconds=0.5,
+        exhausted=not findings,
+        sentence="exhausted: 100,000 executions, all interleavings of 2 CPUs",
+    )
+    return ExplorationOutcome.model_validate(
+        {
+            "status": status or ("found" if findings else "clean"),
+            "reason": "It ended as it should.",
+            "findings": [each.model_dump() for each in findings],
+            "strategies": [told.model_dump()],
+            "schedules": 100_000,
+            "steps": 2_400_000,
+            "seconds": 0.5,
+            "schedules_per_second": 200_000.0,
+            "exhausted": not findings,
+            "starvation": {"cluster": 2},
+            "laws_checked": ["Q11", "Q12"],
+            "environment": {"host": "lab", "git_sha": "0" * 40},
+        }
+    )

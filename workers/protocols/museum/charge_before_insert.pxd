@@ -1,0 +1,4 @@
+from workers.protocols.swap_table cimport SwapTable
+
+cdef class ChargeBeforeInsert(SwapTable):
+    pass
