@@ -60,7 +60,7 @@ EXHIBITS: dict[int, Exhibit] = {
             "retry_yields",
             "has_cache",
             "shared_slot_faults",
-            ("L4",),
+            ("L2", "L4"),
             "Whoever holds SWAP_HAS_CACHE was preempted by a task of a higher priority that wants the same slot. Yielding lets "
             "nobody of a lower priority run, so it asks for ever.",
             "029c4628b2eb",
@@ -72,7 +72,7 @@ EXHIBITS: dict[int, Exhibit] = {
             "insert_sleeps",
             "has_cache",
             "shared_slot_faults",
-            ("L4",),
+            ("L2", "L4"),
             "A readahead claims a slot and sleeps for memory before it inserts. A loser on the same CPU asks again and again, "
             "and the holder never gets the CPU back.",
             "31a5639623a4",

@@ -15,6 +15,7 @@ Strategy = Literal["random", "pct", "pos", "bound", "dpor"]
 TickModel = Literal["await", "time", "any"]
 # A law; nobody can go on; some can never go on again; a sleeper whose reason is gone; a cycle without progress.
 FindingKind = Literal["law", "deadlock", "partial_deadlock", "lost_wakeup", "livelock", "no_progress"]
+ReplayStatus = Literal["same", "other", "holds", "diverged", "impossible", "no_token"]
 DEFAULT_SECONDS = 10.0
 
 
@@ -102,6 +103,33 @@ class ExplorationOutcome(Model):
     )
     laws_checked: list[str] = []
     environment: dict[str, Any] = {}
+
+
+class Verdict(Model):
+    """What came of a token. The figures are there as far as it got.
+
+    same: byte for byte what was found. other: the law is broken again, by other steps. holds: it is not any more.
+    diverged: the choices lead nowhere. impossible: the machine or its first steps cannot be. no_token: see `sentence`.
+    """
+
+    status: ReplayStatus
+    sentence: str
+    law: str | None = None
+    kind: FindingKind | None = None
+    protocol: str | None = None
+    scenario: str | None = None
+    protocol_changed: bool | None = Field(None, description="its sources are not those that the token was made with")
+    core_changed: bool | None = Field(None, description="what it stands on is not either")
+    steps: int | None = None
+    preemptions: int | None = None
+    steps_hash: str | None = None
+    diagram: list[str] = []
+
+
+class Replayed(Verdict):
+    """What `python -m workers.explorer.replay` says."""
+
+    timeline: Timeline | None = None
 
 
 class ExplorationEvent(Model):

@@ -66,6 +66,12 @@ RACES = {
             ((("load", 0, 0),), (("load", 0, 0),), (("pageout", 0, 0),)),
         ),
         Race(
+            "fault_swap_out_again",
+            "A thread faults a page that another one faults, stores to and swaps out again.",
+            SWAPPED_OUT,
+            ((("load", 0, 0),), (("store", 0, 0), ("pageout", 0, 0))),
+        ),
+        Race(
             "memcg_exit",
             "Reclaim takes a page out of the cache while its last owner exits (cgroup v1).",
             (("mm_init", 0), ("store", 0, 0)),
@@ -128,6 +134,20 @@ RACES = {
             STORED,
             ((("pageout", 0, 0), ("pageout", 0, 0)), (("store", 0, 0),)),
             {"device": DISK},
+        ),
+        Race(
+            "disk_fault",
+            "A thread faults a page of a disk while another one touches a new page.",
+            (*SWAPPED_OUT, ("pageout", 0, 0), ("mm_init", 1)),
+            ((("load", 0, 0),), (("store", 1, 0),)),
+            {"device": DISK},
+        ),
+        Race(
+            "slot_changes_hands",
+            "A page is faulted while its slot is freed and gets the page of another memcg.",
+            (*SWAPPED_OUT, ("reclaim", 1, 1), ("mm_init", 1), ("store", 1, 0)),
+            ((("load", 0, 0),), (("dontneed", 0, 0), ("pageout", 1, 0), ("reclaim", 1, 1))),
+            {"device": DISK, "memcg": {"limit_pages": 48, "children": 2}},
         ),
         Race(
             "memcg_limit_fault",

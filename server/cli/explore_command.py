@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, get_args
 
 import click
@@ -17,6 +13,7 @@ from rich.text import Text
 from server.cli import exits
 from server.cli.exits import CommandError
 from server.cli.exploration_progress import ExplorationProgress
+from server.cli.interrupts import noted_interrupts
 from server.cli.output import json_option, print_json, stderr_console, stdout_console
 from server.cli.results import core_is_built, db_option, opened_store, settings_for
 from server.exploring.names import is_external, wrong_protocol, wrong_scenario
@@ -61,7 +58,7 @@ def explore(protocol: str, db: str | None, as_json: bool, **given: Any) -> None:
     settings = settings_for(db)
     spec = exploration_spec(protocol, given)
     core_is_built()
-    with opened_store(settings) as store, _interrupts() as came:
+    with opened_store(settings) as store, noted_interrupts() as came:
         store.bury_explorations()
         exploration = store.begin_exploration(spec, myself(), lease_seconds=settings.lease_seconds)
         outcomes: list[ExplorationOutcome] = []
@@ -88,22 +85,6 @@ def explore(protocol: str, db: str | None, as_json: bool, **given: Any) -> None:
         click.echo("interrupted: the exploration is cancelled", err=True)
         raise click.exceptions.Exit(exits.INTERRUPTED)
     raise click.exceptions.Exit(EXIT_CODES.get(ended.state, exits.ERROR))
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM are noted in the list, and end nothing by themselves."""
-    came: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def exploration_spec(protocol: str, given: dict[str, Any]) -> ExplorationSpec:

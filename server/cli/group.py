@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "server.cli.run_command",
     "runs": "server.cli.runs_command",
     "explore": "server.cli.explore_command",
+    "replay": "server.cli.replay_command",
     "museum": "server.cli.museum_command",
     "scenarios": "server.cli.scenarios_command",
     "baseline": "server.cli.baseline_command",

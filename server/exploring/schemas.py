@@ -71,33 +71,6 @@ class Exploration(Model):
         return self.state in TERMINAL
 
 
-class Verdict(Model):
-    """What came of a token. The figures are there as far as it got.
-
-    same: byte for byte what was found. other: the law is broken again, by other steps. holds: it is not any more.
-    diverged: the choices lead nowhere. impossible: the machine or its first steps cannot be.
-    """
-
-    status: Literal["same", "other", "holds", "diverged", "impossible", "no_token"]
-    sentence: str
-    law: str | None = None
-    kind: FindingKind | None = None
-    protocol: str | None = None
-    scenario: str | None = None
-    protocol_changed: bool | None = Field(None, description="its sources are not those that the token was made with")
-    core_changed: bool | None = Field(None, description="what it stands on is not either")
-    steps: int | None = None
-    preemptions: int | None = None
-    steps_hash: str | None = None
-    diagram: list[str] = []
-
-
-class Replayed(Verdict):
-    """What `python -m workers.explorer.replay` says."""
-
-    timeline: Timeline | None = None
-
-
 class ReplayCreate(Model):
     """What to play again."""
 

@@ -109,8 +109,9 @@ def test_a_finding_comes_in_the_form_that_is_accepted(client: FlaskClient, found
 def test_races_are_listed_with_their_steps(client: FlaskClient) -> None:
     items = {item["name"]: item for item in client.get("/api/v1/races").get_json()["items"]}
     assert items.keys() == RACES.keys()
-    assert items["memcg_exit"]["steps"] == [["pageout(0, 0)"], ["exit(0)"]]
-    assert items["memcg_exit"]["cpus"] == 2
+    assert items["fault_fault"]["steps"] == [["load(0, 0)"], ["load(0, 0)"]]
+    assert items["fault_fault"]["before"] == ["mm_init(0)", "store(0, 0)", "pageout(0, 0)"]
+    assert items["fault_fault"]["cpus"] == 2
 
 
 def test_a_replay_is_kept(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,10 @@ SHORT_LOCKS = {"page table": "ptl", "i_pages": "i_pages", "mmlist lock": "mmlist
 
 @dataclass(frozen=True)
 class Mark:
-    """A line to be: `at` is the step's number from 0, `rank` how early it goes when there is no room (1 last)."""
+    """A line to be: `at` is the step's number from 0, `rank` how early it goes when there is no room (1 last).
+
+    `lock`: of a wait and of a trylock that fails, what it is about.
+    """
 
     at: int
     cpu: int
@@ -36,6 +39,7 @@ class Mark:
     kind: MarkKind
     text: str
     rank: int = 1
+    lock: str | None = None
 
 
 @dataclass
@@ -153,10 +157,10 @@ class Marks:
         self._pte_tag = len(self.about.ptes) > 1
         self.found = [mark for at, step in enumerate(timeline.steps) for mark in self._of(at, step)]
 
-    def mark(self, at: int, kind: MarkKind, text: str, rank: int = 1) -> Mark:
+    def mark(self, at: int, kind: MarkKind, text: str, rank: int = 1, lock: str | None = None) -> Mark:
         """A mark at a step."""
         step = self._timeline.steps[at]
-        return Mark(at, step.cpu, calls_of(step.where), operation_of(step.where), kind, text, rank)
+        return Mark(at, step.cpu, calls_of(step.where), operation_of(step.where), kind, text, rank, lock)
 
     def _of(self, at: int, step: Step) -> Iterator[Mark]:
         yield from self._looked_at(at, step)
@@ -185,7 +189,7 @@ class Marks:
                 yield self.mark(at, "lookup", f"finds {words_of(slot)}" if slot.word == "pfn" else "finds no folio", 2)
         folio = self._folios.get(step.object.pfn) if step.object.pfn is not None else None
         if inner == "folio_trylock" and folio is not None and folio.locked_by is not None:
-            yield self.mark(at, "trylock", f"trylock folio {folio.pfn} fails")
+            yield self.mark(at, "trylock", f"trylock folio {folio.pfn} fails", lock=f"folio {folio.pfn}")
 
     def _slot(self, at: int, before: SlotState, after: SlotState) -> Iterator[Mark]:
         name, free, was_free = f"slot {after.slot}", is_free(after), is_free(before)

@@ -12,6 +12,9 @@ from workers.timeline import Finding, Timeline
 
 WIDTH = 72  # of a mail, and of a commit message
 GAP = 2
+# Locks whose holding is told by a letter at the right of a change.
+LETTERS = {"cluster": "C", "folio": "F", "i_pages": "I", "ptl": "P"}
+LOCKS = {"cluster": "cluster", "folio": "folio", "i_pages": "i_pages", "ptl": "page table"}
 DEEPEST = 6  # calls that are indented; deeper ones stand below each other
 MOST_COLUMNS = 4  # beside each other; more CPUs stand one below the other, each line with its CPU
 
@@ -31,7 +34,7 @@ def markdown_of(timeline: Timeline, law: str | None = None, token: str | None = 
     drawn = draw(timeline)
     lines = [f"### {timeline.protocol}: {_title(timeline, law)}", "", "```"]
     lines += _columns(drawn, WIDTH) if len(drawn.columns) <= MOST_COLUMNS else _lines(drawn, WIDTH)
-    lines += ["```", "", _extent(timeline, drawn), ""]
+    lines += ["```", "", *_legend(drawn), _extent(timeline, drawn), ""]
     if timeline.findings:
         lines += ["| law | what must hold | what was found |", "| --- | --- | --- |"]
         for finding in _ordered(timeline, law):
@@ -87,7 +90,23 @@ def _fitted(row: Row, width: int, indent: int) -> list[str]:
         depth = max(0, width - len(text))
         text = text if len(text) <= width else text[: width - 1] + "~"
     inside = textwrap.wrap(text, max(8, width - depth), subsequent_indent="  ", break_on_hyphens=False) or [""]
-    return [(" " * depth + part)[:width] for part in inside]
+    lines = [(" " * depth + part)[:width] for part in inside]
+    letters = letters_of(row)
+    if letters and len(lines[-1]) + 1 + len(letters) <= width:
+        lines[-1] = lines[-1].ljust(width - len(letters)) + letters
+    return lines
+
+
+def letters_of(row: Row) -> str:
+    """The locks that a change is made under, a letter each."""
+    return "".join(dict.fromkeys(LETTERS[lock.split()[0]] for lock in row.locks if lock.split()[0] in LETTERS))
+
+
+def _legend(drawn: Drawn) -> list[str]:
+    """What the letters beside the changes mean."""
+    used = {letter for row in drawn.rows for letter in letters_of(row)}
+    meant = [f"{letter} {LOCKS[name]}" for name, letter in LETTERS.items() if letter in used]
+    return [f"Locks held: {', '.join(meant)}."] if meant else []
 
 
 def _lines(drawn: Drawn, width: int) -> list[str]:
@@ -121,7 +140,7 @@ def _told(timeline: Timeline, drawn: Drawn, law: str | None, width: int) -> list
     if len(ordered) > 1:
         rest = ", ".join(dict.fromkeys(finding.law for finding in ordered[1:]))
         lines += textwrap.wrap(f"Broken by the same steps: {rest}.", width)
-    return [*lines, *textwrap.wrap(_extent(timeline, drawn), width)]
+    return [*lines, *_legend(drawn), *textwrap.wrap(_extent(timeline, drawn), width)]
 
 
 def _ordered(timeline: Timeline, law: str | None) -> list[Finding]:

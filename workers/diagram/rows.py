@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
-from workers.diagram.marks import Hold, Mark, Marks, holds, short_lock
-from workers.diagram.names import KERNEL_NAMES, OPERATIONS
-from workers.timeline import Timeline
+from workers.diagram.marks import Hold, Mark, MarkKind, Marks, holds, short_lock
+from workers.diagram.names import KERNEL_NAMES, OPERATIONS, operation_of
+from workers.timeline import Step, Timeline
 
-RowKind = Literal[
-    "call", "slot", "folio", "pte", "lock", "unlock", "trylock", "wait", "lookup", "new", "preempted", "left_out"
-]
+RowKind = MarkKind | Literal["call", "preempted", "left_out"]
 MOST_ROWS = 45  # a screen, with the heads and the law
 FIRST_MARKS = 6  # of those that stay when there are still too many: how it began
 RANKS = (3, 2, 1)
+ORDER: dict[str, int] = {"new": 0, "lock": 1, "unlock": 1, "lookup": 2, "trylock": 2, "wait": 4}  # within a step; else 3
+CHANGES = ("slot", "folio", "pte")
 NEVER_SHOWN = ("wait queue",)  # how a waiter sleeps is told by its wait
 SLEEPS = {"folio_lock": "a folio", "device": "the device", "reclaim": "reclaim", "mmap_lock": "mmap_lock"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line in the column of `cpu`, `depth` calls deep. `step` counts from 1, None for what stands between steps."""
+    """A line in the column of `cpu`, `depth` calls deep. `step` counts from 1, None for what stands between steps.
+
+    `locks`: of a change, those that its CPU holds.
+    """
 
     cpu: int
     depth: int
     kind: RowKind
     text: str
     step: int | None
+    locks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,143 +48,169 @@ class Column:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A diagram: its columns, and rows from top to bottom. `preemptions` are those that the rows show."""
+    """A diagram: its columns, and rows from top to bottom."""
 
     columns: list[Column]
     rows: list[Row]
     steps: int
-    preemptions: int
 
 
 def draw(timeline: Timeline, most_rows: int = MOST_ROWS) -> Drawn:
     """The diagram of a replay, with the most that fits into `most_rows`."""
-    marks = Marks(timeline)
-    kept: list[Mark] = []
-    rows: list[Row] = []
-    for rank in RANKS:
-        kept = _with_locks(timeline, marks, [mark for mark in marks.found if mark.rank <= rank])
-        rows = _rows(timeline, kept)
-        if len(rows) <= most_rows:
-            break
-    if len(rows) > most_rows:
-        rows = _shortened(timeline, kept, most_rows)
-    cpus = sorted({row.cpu for row in rows}) or [0]
-    columns = [Column(cpu, _head(timeline, cpu)) for cpu in cpus]
-    return Drawn(columns, rows, len(timeline.steps), sum(row.kind == "preempted" for row in rows))
+    return Drawing(timeline).drawn(most_rows)
 
 
-def _shortened(timeline: Timeline, marks: list[Mark], most_rows: int) -> list[Row]:
-    """The rows of the first marks and of as many of the last ones as there is room for."""
-    first = _rows(timeline, marks[:FIRST_MARKS])
-    begin = bisect_left(
-        range(FIRST_MARKS, len(marks)),
-        True,
-        key=lambda at: len(_rows(timeline, marks[at:])) <= most_rows - len(first) - 1,
-    )
-    told = f"... {begin} lines more ..."
-    note = Row(marks[FIRST_MARKS + begin - 1].cpu, 0, "left_out", told, None)
-    return [*first, note, *_rows(timeline, marks[FIRST_MARKS + begin :])]
+class Drawing:
+    """A timeline on its way to rows."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._marks = Marks(timeline)
+        self._held = holds(timeline)
+
+    def drawn(self, most_rows: int) -> Drawn:
+        """The diagram: less and less important marks while there are too many, then the first and the last ones."""
+        kept: list[Mark] = []
+        rows: list[Row] = []
+        for rank in RANKS:
+            kept = self._with_locks([mark for mark in self._marks.found if mark.rank <= rank])
+            rows = self._rows(kept)
+            if len(rows) <= most_rows:
+                break
+        if len(rows) > most_rows:
+            rows = self._shortened(kept, most_rows)
+        cpus = sorted({row.cpu for row in rows}) or [0]
+        return Drawn([Column(cpu, self._head(cpu)) for cpu in cpus], rows, len(self._timeline.steps))
+
+    @cached_property
+    def _places(self) -> dict[int, list[int]]:
+        """The steps of each CPU, from 0."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for at, step in enumerate(self._timeline.steps):
+            found[step.cpu].append(at)
+        return found
+
+    def _head(self, cpu: int) -> str:
+        does: list[str] = []
+        for at in self._places[cpu]:
+            operation = operation_of(self._timeline.steps[at].where)
+            if operation is not None and does[-1:] != [OPERATIONS[operation]]:
+                does.append(OPERATIONS[operation])
+        name = self._timeline.cpus[cpu].replace("cpu", "CPU")
+        return f"{name} ({', '.join(does)})" if does and does != [name] else name
+
+    def _with_locks(self, kept: list[Mark]) -> list[Mark]:
+        """The marks with those of waits, and of locks that another CPU meets, or that are held while another one acts."""
+        waits = list(self._waits(kept))
+        of_cpus: dict[str, set[int]] = defaultdict(set)
+        for hold in self._held:
+            of_cpus[hold.lock].add(hold.cpu)
+        for mark in [*waits, *kept]:
+            if mark.lock is not None:
+                of_cpus[mark.lock].add(mark.cpu)
+        found = []
+        for hold in self._held:
+            own = any(mark.cpu == hold.cpu and hold.first <= mark.at < hold.last for mark in kept)
+            if not own or len(of_cpus[hold.lock]) < 2 or hold.lock.startswith(NEVER_SHOWN):
+                continue
+            met = any(mark.lock == hold.lock and _during(mark, hold) for mark in [*kept, *waits])
+            if met or any(_during(mark, hold) for mark in kept):
+                found.append(self._marks.mark(hold.first, "lock", f"lock {hold.lock}"))
+                if hold.last < len(self._timeline.steps):
+                    found.append(self._marks.mark(hold.last, "unlock", f"unlock {hold.lock}"))
+        return sorted([*kept, *waits, *found], key=lambda mark: (mark.at, ORDER.get(mark.kind, 3)))
+
+    def _waits(self, kept: list[Mark]) -> Iterator[Mark]:
+        """A wait begins where the CPU's last step ends. Those that nothing shown happens meanwhile are left out.
+
+        A lock that was free when the CPU came to it is none to wait for: another CPU was let in before.
+        """
+        folio: dict[int, int] = {}
+        for cpu, places in self._places.items():
+            for before, at in zip(places, places[1:], strict=False):
+                step = self._timeline.steps[at]
+                if step.object is not None and step.object.pfn is not None:
+                    folio[cpu] = step.object.pfn
+                slept = step.kind == "tick" or (step.kind == "park" and step.waited)
+                if not (slept or (step.kind == "acquire" and step.waited)):
+                    continue
+                what = _waited_for(step, folio.get(cpu))
+                owners = {hold.cpu for hold in self._held if hold.lock == what and hold.first <= before < hold.last}
+                seen = {mark.cpu for mark in kept if before <= mark.at < at} - {cpu}
+                if seen & owners if step.kind == "acquire" else seen:
+                    yield replace(self._marks.mark(at, "wait", f"waits for {what}", lock=what), at=before)
+
+    def _rows(self, marks: list[Mark]) -> list[Row]:
+        """Rows of marks: a call a row where one begins, and a preemption where a CPU that could go on does not."""
+        rows: list[Row] = []
+        inside: dict[int, tuple[str, ...]] = {}
+        for number, (mark, calls) in enumerate(zip(marks, _shown_calls(marks), strict=True)):
+            for depth in range(_common(inside.get(mark.cpu, ()), calls), len(calls)):
+                rows.append(Row(mark.cpu, depth, "call", f"{calls[depth]}()", mark.at + 1))
+            inside[mark.cpu] = calls
+            rows.append(Row(mark.cpu, len(calls), mark.kind, mark.text, mark.at + 1, self._locks_of(mark)))
+            following = next((each for each in marks[number + 1 :] if each.kind != "wait"), None)
+            if mark.kind != "wait" and following is not None and self._preempted(marks, mark, following):
+                rows.append(Row(mark.cpu, len(calls), "preempted", "<preempted>", None))
+        return rows
+
+    def _locks_of(self, mark: Mark) -> tuple[str, ...]:
+        if mark.kind not in CHANGES:
+            return ()
+        held = [hold.lock for hold in self._held if hold.cpu == mark.cpu and hold.first <= mark.at < hold.last]
+        return tuple(sorted(set(held)))
+
+    def _shortened(self, marks: list[Mark], most_rows: int) -> list[Row]:
+        """The rows of the first marks and of as many of the last ones as there is room for."""
+        first = self._rows(marks[:FIRST_MARKS])
+        room = most_rows - len(first) - 1
+        rest = range(FIRST_MARKS, len(marks))
+        begin = bisect_left(rest, True, key=lambda at: len(self._rows(marks[at:])) <= room)
+        last = marks[FIRST_MARKS + begin :]
+        note = Row((last or marks)[0].cpu, 0, "left_out", f"... {begin} more ...", None)
+        return [*first, note, *self._rows(last)]
+
+    def _preempted(self, marks: list[Mark], mark: Mark, following: Mark) -> bool:
+        """Whether the mark's CPU could have gone on, and does so later, visibly, when another one's mark follows."""
+        if following.cpu == mark.cpu or not any(each.cpu == mark.cpu and each.at > following.at for each in marks):
+            return False
+        own = self._places[mark.cpu]
+        place = bisect_left(own, following.at)
+        if place == len(own):
+            return False
+        stopped, step = own[place - 1], self._timeline.steps[own[place]]
+        if step.kind in ("tick", "end") or (step.waited and step.kind != "acquire"):
+            return False
+        what = short_lock(step) if step.waited else None
+        return not any(hold.lock == what and hold.first <= stopped < hold.last for hold in self._held)
 
 
-def _head(timeline: Timeline, cpu: int) -> str:
-    does: list[str] = []
-    for step in timeline.steps:
-        name = step.where[-1].rpartition(":")[2] if step.cpu == cpu and step.where else None
-        if name in OPERATIONS and (not does or does[-1] != OPERATIONS[name]):
-            does.append(OPERATIONS[name])
-    name = timeline.cpus[cpu].replace("cpu", "CPU")
-    return f"{name} ({', '.join(does)})" if does and name != "disk" else name
+def _during(mark: Mark, hold: Hold) -> bool:
+    """Whether another CPU's mark lies within a hold."""
+    return mark.cpu != hold.cpu and hold.first <= mark.at < hold.last
 
 
-def _with_locks(timeline: Timeline, marks: Marks, kept: list[Mark]) -> list[Mark]:
-    """The marks with those of waits, and of locks that another CPU meets, or that are held while another one acts."""
-    held = holds(timeline)
-    waits = list(_waits(timeline, marks, kept, held))
-    of_cpus: dict[str, set[int]] = defaultdict(set)
-    for hold in held:
-        of_cpus[hold.lock].add(hold.cpu)
-    for mark in [*waits, *(mark for mark in kept if mark.kind == "trylock")]:
-        of_cpus[_lock_in(mark.text)].add(mark.cpu)
-    found = []
-    for hold in held:
-        own = any(mark.cpu == hold.cpu and hold.first <= mark.at < hold.last for mark in kept)
-        if not own or len(of_cpus[hold.lock]) < 2 or hold.lock.startswith(NEVER_SHOWN):
-            continue
-        meets = any(_meets(mark, hold) for mark in [*kept, *waits])
-        others = any(mark.cpu != hold.cpu and hold.first < mark.at < hold.last for mark in kept)
-        if meets or others:
-            found.append(marks.mark(hold.first, "lock", f"lock {hold.lock}"))
-            if hold.last < len(timeline.steps):
-                found.append(marks.mark(hold.last, "unlock", f"unlock {hold.lock}"))
-    order = {"new": 0, "lock": 1, "unlock": 1, "lookup": 2, "trylock": 2, "wait": 4}  # of a step: itself, then what follows
-    return sorted([*kept, *waits, *found], key=lambda mark: (mark.at, order.get(mark.kind, 3)))
+def _waited_for(step: Step, pfn: int | None) -> str:
+    if step.kind == "acquire":
+        return short_lock(step)
+    if step.kind == "tick":
+        return "a tick"
+    if step.cause == "folio_lock" and pfn is not None:
+        return f"folio {pfn}"
+    return SLEEPS.get(step.cause or "", (step.cause or "an event").replace("_", " "))
 
 
-def _meets(mark: Mark, hold: Hold) -> bool:
-    """Whether a wait or a failed trylock of another CPU is about that hold."""
-    about = mark.kind in ("wait", "trylock") and _lock_in(mark.text) == hold.lock
-    return about and mark.cpu != hold.cpu and hold.first <= mark.at < hold.last
-
-
-def _lock_in(text: str) -> str:
-    """The lock that a line of a wait or a trylock names."""
-    return text.removeprefix("waits for ").removeprefix("trylock ").removesuffix(" fails")
-
-
-def _waits(timeline: Timeline, marks: Marks, kept: list[Mark], held: list[Hold]) -> Iterable[Mark]:
-    """A wait begins where the CPU's last step ends. Those that nothing shown happens meanwhile are left out.
-
-    A lock that was free when the CPU came to it is none to wait for: another CPU was let in before.
-    """
-    last: dict[int, int] = {}
-    folio: dict[int, int] = {}
-    for at, step in enumerate(timeline.steps):
-        before = last.get(step.cpu)
-        last[step.cpu] = at
-        if step.object is not None and step.object.pfn is not None:
-            folio[step.cpu] = step.object.pfn
-        slept = step.kind == "tick" or (step.kind == "park" and step.waited)
-        if before is None or not (slept or (step.waited and step.kind == "acquire")):
-            continue
-        if step.kind == "acquire":
-            what = short_lock(step)
-        elif step.kind == "tick":
-            what = "a tick"
-        else:
-            what = SLEEPS.get(step.cause or "", (step.cause or "an event").replace("_", " "))
-            if step.cause == "folio_lock" and step.cpu in folio:
-                what = f"folio {folio[step.cpu]}"
-        wait = marks.mark(at, "wait", f"waits for {what}")
-        owners = {hold.cpu for hold in held if hold.lock == what and hold.first <= before < hold.last} - {step.cpu}
-        seen = {mark.cpu for mark in kept if before <= mark.at < at} - {step.cpu}
-        if seen & owners if step.kind == "acquire" else seen:
-            yield replace(wait, at=before)
-
-
-def _rows(timeline: Timeline, marks: list[Mark]) -> list[Row]:
-    """Rows of marks: a call a row where one begins, and a preemption where a CPU that could go on does not."""
-    rows: list[Row] = []
-    inside: dict[int, tuple[str, ...]] = {}
-    for number, (mark, calls) in enumerate(zip(marks, _calls(marks), strict=True)):
-        common = _common(inside.get(mark.cpu, ()), calls)
-        for depth in range(common, len(calls)):
-            rows.append(Row(mark.cpu, depth, "call", f"{calls[depth]}()", mark.at + 1))
-        inside[mark.cpu] = calls
-        rows.append(Row(mark.cpu, len(calls), mark.kind, mark.text, mark.at + 1))
-        following = next((each for each in marks[number + 1 :] if each.kind != "wait"), None)
-        if mark.kind != "wait" and following is not None and _preempted(timeline, marks, mark, following):
-            rows.append(Row(mark.cpu, len(calls), "preempted", "<preempted>", None))
-    return rows
-
-
-def _calls(marks: list[Mark]) -> list[tuple[str, ...]]:
+def _shown_calls(marks: list[Mark]) -> list[tuple[str, ...]]:
     """The calls that are shown of each mark: those that only lead to one other call, and do nothing else, are not."""
-    several = {cpu for cpu in {mark.cpu for mark in marks} if len(_operations(marks, cpu)) > 1}
+    operations: dict[int, set[str]] = defaultdict(set)
+    for mark in marks:
+        if mark.operation is not None:
+            operations[mark.cpu].add(mark.operation)
     whole = []
     leads_to: dict[tuple[int, tuple[str, ...]], set[str]] = defaultdict(set)
     for mark in marks:
         calls = mark.calls
-        if mark.cpu in several and mark.operation is not None:
+        if len(operations[mark.cpu]) > 1 and mark.operation is not None:
             calls = (KERNEL_NAMES.get(mark.operation, mark.operation), *calls)
         whole.append(calls)
         leads_to[mark.cpu, calls].add("")
@@ -189,31 +220,13 @@ def _calls(marks: list[Mark]) -> list[tuple[str, ...]]:
         tuple(
             name
             for depth, name in enumerate(calls, start=1)
-            if len(leads_to[mark.cpu, calls[:depth]]) > 1 or depth == len(calls)
+            if depth == len(calls) or len(leads_to[mark.cpu, calls[:depth]]) > 1
         )
         for mark, calls in zip(marks, whole, strict=True)
     ]
 
 
-def _operations(marks: list[Mark], cpu: int) -> set[str]:
-    return {mark.operation for mark in marks if mark.cpu == cpu and mark.operation is not None}
-
-
 def _common(before: tuple[str, ...], after: tuple[str, ...]) -> int:
     """How many calls both are in."""
-    return next((at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after)))
-
-
-def _preempted(timeline: Timeline, marks: list[Mark], mark: Mark, following: Mark) -> bool:
-    """Whether the mark's CPU could have gone on, and does so later, visibly, when another one's mark follows."""
-    if following.cpu == mark.cpu or not any(each.cpu == mark.cpu and each.at > following.at for each in marks):
-        return False
-    own = [at for at, step in enumerate(timeline.steps) if step.cpu == mark.cpu]
-    place = bisect_left(own, following.at)
-    if place == len(own):
-        return False
-    stopped, step = own[place - 1], timeline.steps[own[place]]
-    if step.kind in ("tick", "end") or (step.waited and step.kind != "acquire"):
-        return False
-    held = [hold for hold in holds(timeline) if step.waited and hold.lock == short_lock(step) and hold.cpu != mark.cpu]
-    return not any(hold.first <= stopped < hold.last for hold in held)
+    pairs = enumerate(zip(before, after, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(before), len(after)))

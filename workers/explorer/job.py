@@ -8,11 +8,10 @@ from typing import Any
 from workers.diagram import text_of
 from workers.executors.child import write_line
 from workers.exploration import ExplorationFinding, ExplorationSpec
+from workers.explorer.replay import token_of
 from workers.explorer.search import Hit, Options, Search
 from workers.explorer.shrink import shrunk
-from workers.explorer.sources import core_digest, protocol_digest
 from workers.explorer.strategies import Seeker
-from workers.explorer.token import Token
 from workers.races import Race
 from workers.timeline import Timeline
 
@@ -23,19 +22,14 @@ def finding_of(hit: Hit, options: Options) -> ExplorationFinding:
     """A hit as it is told: replayed once more, with its steps, its diagram and its token."""
     arena = options.arena(hit.race)
     timeline = Timeline.model_validate(arena.timeline(hit.recording))
-    token = Token(
-        protocol=options.protocol,
-        race=hit.race,
-        kind=hit.kind,
-        law=hit.law,
-        choices=bytes.fromhex(hit.recording),
-        steps_hash=arena.last_hash,
-        protocol_digest=protocol_digest(options.protocol),
-        core_digest=core_digest(),
+    token = token_of(
+        arena,
+        options.protocol,
+        {"kind": hit.kind, "law": hit.law},
         laws=options.laws,
         tick=options.tick,
-        delayed_stores=options.delayed_stores,
         liveness=options.liveness,
+        delayed_stores=options.delayed_stores,
     )
     return ExplorationFinding(
         kind=hit.kind,

@@ -10,46 +10,26 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from workers.diagram import text_of
+from workers.exploration import Replayed, ReplayStatus
 from workers.explorer.arena import KINDS, Arena
 from workers.explorer.sources import core_digest, protocol_digest
 from workers.explorer.token import LONGEST, Token, TokenError, decode
 from workers.races import RACES, Race
 from workers.timeline import Timeline
 
-# same: byte for byte what the token has. other: its law is broken again, by other steps. holds: it is not any more.
-# diverged: the choices lead nowhere. impossible: the machine or its first steps cannot be. no_token: see `sentence`.
-Status = Literal["same", "other", "holds", "diverged", "impossible", "no_token"]
-EXIT_CODES: dict[str, int] = {"same": 3, "other": 3, "holds": 0, "diverged": 1, "impossible": 1, "no_token": 2}
-
-
-class Replayed(BaseModel):
-    """What came of a token. `sentence` is the verdict in words; the rest is there as far as it got."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Status
-    sentence: str
-    law: str | None = None
-    kind: str | None = None
-    protocol: str | None = None
-    scenario: str | None = None
-    protocol_changed: bool | None = None
-    core_changed: bool | None = None
-    steps: int | None = None
-    preemptions: int | None = None
-    steps_hash: str | None = None
-    diagram: list[str] = []
-    timeline: Timeline | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """Of the command that printed it."""
-        return EXIT_CODES[self.status]
+EXIT_CODES: dict[ReplayStatus, int] = {
+    "same": 3,
+    "other": 3,
+    "holds": 0,
+    "diverged": 1,
+    "impossible": 1,
+    "no_token": 2,
+}
 
 
 def replay(text: str) -> Replayed:
@@ -75,7 +55,7 @@ def replay(text: str) -> Replayed:
         return Replayed(status="diverged", sentence=_diverged(str(error), **changed), **told)
     same = arena.last_hash == token.steps_hash
     again = _is_told(token, timeline, arena.verdict())
-    status: Status = "holds" if not again else "same" if same else "other"
+    status: ReplayStatus = "holds" if not again else "same" if same else "other"
     return Replayed(
         status=status,
         sentence=_verdict(token, status, same, **changed),
@@ -121,7 +101,7 @@ def _is_told(token: Token, timeline: Timeline, verdict: str) -> bool:
     return any(finding.law == token.law for finding in timeline.findings)
 
 
-def _verdict(token: Token, status: Status, same: bool, *, protocol_changed: bool, core_changed: bool) -> str:
+def _verdict(token: Token, status: ReplayStatus, same: bool, *, protocol_changed: bool, core_changed: bool) -> str:
     changed = _changed(protocol_changed, core_changed)
     if status == "holds":
         why = f"{changed}, and with these choices {token.law} holds now" if changed else f"{token.law} holds"
@@ -160,7 +140,7 @@ def main() -> int:
     """Read a token, print what came of it."""
     replayed = replay(sys.stdin.read(LONGEST + 1))
     print(replayed.model_dump_json(exclude_none=True), flush=True)
-    return replayed.exit_code
+    return EXIT_CODES[replayed.status]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from workers.schedulers.pct import PCT
 from workers.schedulers.preemption_bound import PreemptionBound
 from workers.schedulers.random_walk import RandomWalk
 
-SCENARIO_S = 4.0  # for all smaller scenarios together
+SCENARIO_S = 10.0  # for all smaller scenarios together
 CANDIDATE_S = 0.2  # for one of them, and each strategy
 BOUND_S = 4.0  # for the executions of up to MOST_PREEMPTIONS
 MOST_PREEMPTIONS = 2
@@ -27,48 +27,46 @@ MOST_PREEMPTIONS = 2
 def shrunk(hit: Hit, options: Options) -> Hit:
     """The smallest hit of the same law that is found within some seconds; `hit` itself when there is none."""
     until = time.perf_counter() + SCENARIO_S
-    smaller: Hit | None = hit
-    while smaller is not None:
-        hit = smaller
-        smaller = next(_smaller_hits(hit, options, until), None)
-    return _fewest_preemptions(hit, options) or hit
+    at = 0
+    while at < len(tries := candidates(hit.race)) and time.perf_counter() < until:
+        smaller = _seen_in(tries[at], hit, options)
+        if smaller is None:
+            at += 1
+        else:
+            hit = smaller  # what comes after the part that went stands at its place now
+    return _found(PreemptionBound(MOST_PREEMPTIONS), hit.race, hit, options, BOUND_S) or hit
 
 
-def candidates(race: Race) -> Iterator[Race]:
-    """Races with one CPU, one step or half a range less."""
-    for cpu in range(len(race.race) if len(race.race) > 1 else 0):
-        yield replace(race, race=race.race[:cpu] + race.race[cpu + 1 :])
-    for cpu, steps in enumerate(race.race):
+def candidates(race: Race) -> list[Race]:
+    """Races with one CPU, one step or half a range less, the last parts first."""
+    told = []
+    for cpu in reversed(range(len(race.race) if len(race.race) > 1 else 0)):
+        told.append(replace(race, race=race.race[:cpu] + race.race[cpu + 1 :]))
+    for cpu, steps in reversed(list(enumerate(race.race))):
         for fewer in _shorter(steps):
             if fewer:
-                yield replace(race, race=(*race.race[:cpu], fewer, *race.race[cpu + 1 :]))
-    for fewer in _shorter(race.before):
-        yield replace(race, before=fewer)
+                told.append(replace(race, race=(*race.race[:cpu], fewer, *race.race[cpu + 1 :])))
+    told += [replace(race, before=fewer) for fewer in _shorter(race.before)]
+    return told
 
 
 def _shorter(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    for at in range(len(steps)):
+    for at in reversed(range(len(steps))):
         yield steps[:at] + steps[at + 1 :]
-    for at, step in enumerate(steps):
+    for at, step in reversed(list(enumerate(steps))):
         if len(step) == 4 and isinstance(step[2], int) and isinstance(step[3], int) and step[3] - step[2] > 1:
             middle = (step[2] + step[3]) // 2
             for first, end in ((step[2], middle), (middle, step[3])):
                 yield (*steps[:at], (step[0], step[1], first, end), *steps[at + 1 :])
 
 
-def _smaller_hits(hit: Hit, options: Options, until: float) -> Iterator[Hit]:
-    for race in candidates(hit.race):
-        if time.perf_counter() >= until:
-            return
-        for oracle in (PreemptionBound(MOST_PREEMPTIONS), PCT(1, 3), RandomWalk(1)):
-            found = _found(oracle, race, hit, options, CANDIDATE_S)
-            if found is not None:
-                yield found
-                break
-
-
-def _fewest_preemptions(hit: Hit, options: Options) -> Hit | None:
-    return _found(PreemptionBound(MOST_PREEMPTIONS), hit.race, hit, options, BOUND_S)
+def _seen_in(race: Race, hit: Hit, options: Options) -> Hit | None:
+    """A hit of the same law in a smaller race, by the strategies that are quick to find one."""
+    for oracle in (PreemptionBound(MOST_PREEMPTIONS), PCT(1, 3), RandomWalk(1)):
+        found = _found(oracle, race, hit, options, CANDIDATE_S)
+        if found is not None:
+            return found
+    return None
 
 
 def _found(oracle: PreemptionBound | PCT | RandomWalk, race: Race, hit: Hit, options: Options, seconds: float) -> Hit | None:
