@@ -205,7 +205,7 @@ EXHIBITS: dict[int, Exhibit] = {
             2026,
             "charge_after_insert",
             "swap_table_count",
-            "disk_faults",
+            "disk_fault",
             ("Q6",),
             "A readahead puts its folio in the swap cache, where the statistic of its memcg would be raised if it had one, "
             "and charges it then. The removal lowers the statistic: it drifts below zero.",

@@ -38,7 +38,9 @@ class ExplorationSpec(Model):
     schedules: int | None = Field(None, ge=1, le=1_000_000_000, description="end after so many schedules")
     seconds: float | None = Field(None, gt=0, le=86_400, description="end after so long; 10 when both are left out")
     bound: int | None = Field(None, ge=0, le=16, description="strategy bound: preemptions at most; None: 0, 1, 2, ...")
-    depth: int | None = Field(None, ge=1, le=16, description="strategy pct: depth of the bugs; None: 2, 3 and 4 in turn")
+    depth: int | None = Field(
+        None, ge=1, le=16, description="strategy pct: depth of the bugs; None: 2, 3 and 4 in turn"
+    )
     seed: int = Field(1, ge=0, lt=1 << 63)
     laws: Literal["off", "at_rest", "every_step"] = Field("every_step", description="where the laws are looked at")
     tick: TickModel | None = Field(
@@ -147,7 +149,9 @@ class MuseumSpec(Model):
 
     numbers: list[int] | None = Field(None, description="exhibits to play; None: all")
     seconds: float = Field(60.0, gt=0, le=3600, description="at most, for each strategy")
-    seeds: int = Field(20, ge=1, le=1000, description="seeds with which the first strategy of pct or bound must find it")
+    seeds: int = Field(
+        20, ge=1, le=1000, description="seeds with which the first strategy of pct or bound must find it"
+    )
     clean_schedules: int = Field(1_000_000, ge=1, description="of the fixed counterpart, unless its space is exhausted")
 
 

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from server.cli import exits
 from server.cli.exits import CommandError
-from server.cli.output import json_option, print_json
+from server.cli.output import json_option
 from server.cli.results import core_is_built
 from server.cli.stepper import Stepper
-from server.exploring.child import ExplorerError, start_tied, tail_of
-from server.exploring.schemas import Replayed
+from server.exploring.child import ExplorerError
+from server.exploring.replays import played
 from workers.diagram import json_of, markdown_of
+from workers.exploration import Replayed, ReplayStatus
 from workers.explorer.token import LONGEST, TokenError, decode
 
-REPLAYER = "workers.explorer.replay"
 REPLAY_SECONDS = 600.0  # milliseconds, but for a protocol file that must be compiled first
-FOUND_AGAIN = ("same", "other")
-HOLDS = "holds"
+EXIT_CODES: dict[ReplayStatus, int] = {
+    "same": exits.REGRESSION,
+    "other": exits.REGRESSION,
+    "holds": exits.OK,
+    "diverged": exits.ERROR,
+    "impossible": exits.ERROR,
+    "no_token": exits.USAGE,
+}
 
 
 @click.command("replay")
@@ -50,25 +53,22 @@ def replay(token: str, stepping: bool, markdown: bool, output: str | None, as_js
         raise click.UsageError("--step reads its commands from standard input: give the token as an argument")
     text = checked(sys.stdin.read(LONGEST + 1) if token == "-" else token)
     core_is_built()
-    found = replayed(text)
-    verdict = found.model_extra or {}
-    code = code_of(verdict)
+    try:
+        found = played(text, REPLAY_SECONDS)
+    except ExplorerError as error:
+        raise CommandError(str(error)) from error
     if stepping:
-        click.echo(verdict["sentence"])
-        if found.timeline is None:
-            raise click.exceptions.Exit(code)
-        Stepper(found.timeline, verdict.get("law"), click.echo).run(sys.stdin, prompts=sys.stdin.isatty())
-        raise click.exceptions.Exit(code)
-    if as_json and output is None:
-        print_json(body_of(text, found))
-        raise click.exceptions.Exit(code)
-    document = document_of(text, found, markdown=markdown, as_json=as_json)
-    if output is None:
-        click.echo(document, nl=False)
+        click.echo(found.sentence)
+        if found.timeline is not None:
+            Stepper(found.timeline, found.law, click.echo).run(sys.stdin, prompts=sys.stdin.isatty())
     else:
-        _write(Path(output), document)
-        click.echo(f"{verdict['sentence']} Written to {output}.")
-    raise click.exceptions.Exit(code)
+        document = document_of(text, found, markdown=markdown, as_json=as_json)
+        if output is None:
+            click.echo(document, nl=False)
+        else:
+            _write(Path(output), document)
+            click.echo(f"{found.sentence} Written to {output}.")
+    raise click.exceptions.Exit(EXIT_CODES[found.status])
 
 
 def checked(text: str) -> str:
@@ -81,58 +81,27 @@ def checked(text: str) -> str:
     return line
 
 
-def replayed(token: str) -> Replayed:
-    """What a child process says of a token. Raises CommandError where it says nothing."""
-    with tempfile.TemporaryFile() as log:
-        try:
-            process = start_tied(REPLAYER, log=log)
-        except ExplorerError as error:
-            raise CommandError(str(error)) from error
-        try:
-            said, _ = process.communicate(token.encode() + b"\n", timeout=REPLAY_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise CommandError(f"the replay did not end within {REPLAY_SECONDS:g} s") from None
-        finally:
-            process.kill()
-            process.wait()
-        try:
-            return Replayed.model_validate_json(said)
-        except ValidationError as error:
-            tail = tail_of(log) or f"exit code {process.returncode}"
-            raise CommandError(f"the replay ended without a verdict: {tail}") from error
-
-
-def code_of(verdict: dict[str, Any]) -> int:
-    """The exit code of a verdict."""
-    if verdict["status"] in FOUND_AGAIN:
-        return exits.REGRESSION
-    return exits.OK if verdict["status"] == HOLDS else exits.ERROR
-
-
 def document_of(token: str, found: Replayed, *, markdown: bool, as_json: bool) -> str:
     """The verdict and the diagram as text, Markdown or JSON."""
-    verdict = found.model_extra or {}
     if as_json:
         return json.dumps(body_of(token, found), indent=2) + "\n"
     if found.timeline is None:
-        return verdict["sentence"] + "\n"
+        return found.sentence + "\n"
     if markdown:
-        lines = [*markdown_of(found.timeline, verdict["law"], token), "", verdict["sentence"]]
+        lines = [*markdown_of(found.timeline, found.law, token), "", found.sentence]
     else:
-        lines = [verdict["sentence"], "", *verdict["diagram"]]
+        lines = [found.sentence, "", *found.diagram]
     return "\n".join(lines) + "\n"
 
 
 def body_of(token: str, found: Replayed) -> dict[str, Any]:
     """What --json prints."""
-    verdict = {key: value for key, value in (found.model_extra or {}).items() if key != "diagram"}
-    body = {"token": token, **verdict, "exit_code": code_of(verdict)}
+    body = {"token": token, "exit_code": EXIT_CODES[found.status]}
+    body |= found.model_dump(mode="json", exclude={"timeline", "diagram"}, exclude_none=True)
     if found.timeline is not None:
-        body["diagram"] = json_of(found.timeline, verdict["law"])
-        body["timeline"] = found.timeline.model_dump(mode="json", exclude_defaults=True) | {
-            "format": found.timeline.format,
-            "version": found.timeline.version,
-        }
+        told = found.timeline.model_dump(mode="json", exclude_defaults=True)
+        body["diagram"] = json_of(found.timeline, found.law)
+        body["timeline"] = told | {"format": found.timeline.format, "version": found.timeline.version}
     return body
 
 

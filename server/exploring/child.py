@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -30,7 +31,7 @@ class ExplorerError(RuntimeError):
     """The explorer could not be started, or wrote what is no event."""
 
 
-def start_tied(module: str, *arguments: str, log: int) -> subprocess.Popen[bytes]:
+def start_tied(module: str, *arguments: str, log: IO[bytes] | int) -> subprocess.Popen[bytes]:
     """`python -m MODULE ARGUMENTS` with pipes, in a session of its own. Raises ExplorerError."""
     command = [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), sys.executable, "-m", module, *arguments]
     try:
@@ -48,10 +49,11 @@ def start_tied(module: str, *arguments: str, log: int) -> subprocess.Popen[bytes
         raise ExplorerError(f"cannot start python -m {module}: {error}") from error
 
 
-def tail_of(log: int) -> str:
-    """The end of what a child wrote to standard error, a file in memory."""
-    start = max(0, os.fstat(log).st_size - LOG_TAIL_BYTES)
-    return os.pread(log, LOG_TAIL_BYTES, start).decode(errors="replace").strip()
+def tail_of(log: IO[bytes] | int) -> str:
+    """The end of what a child wrote to standard error, a file or its descriptor."""
+    fileno = log if isinstance(log, int) else log.fileno()
+    start = max(0, os.fstat(fileno).st_size - LOG_TAIL_BYTES)
+    return os.pread(fileno, LOG_TAIL_BYTES, start).decode(errors="replace").strip()
 
 
 class Explorer:

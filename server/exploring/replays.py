@@ -18,7 +18,7 @@ from server.config import Settings
 from server.errors import Fault, ProblemError
 from server.exploring.child import ExplorerError, start_tied, tail_of
 from server.exploring.names import is_external, wrong_protocol
-from server.exploring.schemas import Replayed
+from workers.exploration import Replayed
 from workers.explorer.token import Token, TokenError, decode
 from workers.races import SMALL
 from workers.spec import RunSpec
@@ -69,26 +69,31 @@ def _faults(token: Token, settings: Settings) -> Iterator[Fault]:
 
 
 def replay(token: str) -> Replayed:
-    """Play a token again. Raises ProblemError 503 while others do, ExplorerError where it says nothing."""
+    """Play a client's token again. Raises ProblemError 503 while others do, ExplorerError where it says nothing."""
     if not _places.acquire(blocking=False):
         raise ProblemError(503, "busy", f"{AT_ONCE} replays are played already; ask again.")
     try:
-        log = os.memfd_create("replay-log")
-        try:
-            process = start_tied(REPLAYER, log=log)
-            try:
-                said, _ = process.communicate(token.encode() + b"\n", timeout=REPLAY_SECONDS)
-            except subprocess.TimeoutExpired:
-                raise ExplorerError(f"the replay did not end within {REPLAY_SECONDS:g} s") from None
-            finally:
-                process.kill()
-                process.wait()
-            try:
-                return Replayed.model_validate_json(said)
-            except ValidationError as error:
-                tail = tail_of(log) or f"exit code {process.returncode}"
-                raise ExplorerError(f"the replay said nothing that can be read: {tail}") from error
-        finally:
-            os.close(log)
+        return played(token, REPLAY_SECONDS)
     finally:
         _places.release()
+
+
+def played(token: str, seconds: float) -> Replayed:
+    """What a child process says of a token within so long. Raises ExplorerError where it says nothing."""
+    log = os.memfd_create("replay-log")
+    try:
+        process = start_tied(REPLAYER, log=log)
+        try:
+            said, _ = process.communicate(token.encode() + b"\n", timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise ExplorerError(f"the replay did not end within {seconds:g} s") from None
+        finally:
+            process.kill()
+            process.wait()
+        try:
+            return Replayed.model_validate_json(said)
+        except ValidationError as error:
+            tail = tail_of(log) or f"exit code {process.returncode}"
+            raise ExplorerError(f"the replay said nothing that can be read: {tail}") from error
+    finally:
+        os.close(log)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from server.exploring.states import TERMINAL, ExplorationState
 from server.schemas import Model
-from workers.exploration import ExplorationSpec, FindingKind, Strategy, StrategyTold
+from workers.exploration import ExplorationSpec, FindingKind, Strategy, StrategyTold, Verdict
 from workers.explorer.token import LONGEST
 from workers.timeline import Timeline
 

@@ -13,10 +13,12 @@ from server.pages import frame
 from server.pages.assets import assets
 from server.pages.compare import compare
 from server.pages.docs import documentation
+from server.pages.explorations import explorations
 from server.pages.home import home
 from server.pages.hosts import hosts
 from server.pages.launch import launch
 from server.pages.load import load
+from server.pages.museum import museum
 from server.pages.protocols import protocols
 from server.pages.run import run
 from server.pages.runs import runs
@@ -39,6 +41,8 @@ def blueprints() -> list[APIBlueprint]:
         documentation(),
         compare(),
         timeline(),
+        explorations(),
+        museum(),
         protocols(),
         sql(),
     ]

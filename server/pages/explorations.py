@@ -9,7 +9,7 @@ from flask import redirect, render_template, request
 from pydantic import Field, ValidationError
 
 from server.api.common import ID, Number, the_service
-from server.errors import Fault
+from server.errors import Fault, pointer_of
 from server.exploring.names import faults_of, known_protocols
 from server.exploring.schemas import Exploration
 from server.exploring.texts import covered, explore_command, headline, how_found, replay_command, summary
@@ -25,15 +25,8 @@ from workers.races import RACES
 EXPLORATION = "/explorations/" + ID.format("exploration_id")
 ROWS = 50
 STRATEGIES = ("portfolio", "random", "pct", "pos", "bound", "dpor")
-FORM = {
-    "protocol": "swap_cache_as_posted",
-    "scenario": "memcg_exit",
-    "strategy": "portfolio",
-    "seconds": "10",
-    "seed": "1",
-}
-WHOLE = ("seed",)
-TIMES = ("seconds",)
+NUMBERS = {"seconds": "10", "seed": "1"}
+FORM = {"protocol": "swap_cache_as_posted", "scenario": "memcg_exit", "strategy": "portfolio", **NUMBERS}
 
 
 class ExplorationsQuery(PageQuery):
@@ -65,12 +58,7 @@ def explorations() -> APIBlueprint:
             spec = ExplorationSpec.model_validate(_read(values))
             errors = _beside(list(faults_of(spec, service.settings)))
         except ValidationError as error:
-            errors = _beside(
-                [
-                    Fault(detail=each["msg"], pointer=f"#/{each['loc'][0] if each['loc'] else ''}")
-                    for each in error.errors()
-                ]
-            )
+            errors = _beside([Fault(detail=each["msg"], pointer=pointer_of(each["loc"])) for each in error.errors()])
         if errors:
             return _list(ExplorationsQuery(), values, errors, 422)
         try:
@@ -131,7 +119,7 @@ def _read(values: dict[str, str]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for name, text in values.items():
         given = text.strip()
-        if given or name not in (*WHOLE, *TIMES):
+        if given or name not in NUMBERS:
             body[name] = given
     return body
 

@@ -18,6 +18,8 @@ from server.version import version
 NAVIGATION = (
     ("Runs", "/runs", ()),
     ("Compare", "/compare", ("/comparisons",)),
+    ("Explore", "/explorations", ()),
+    ("Museum", "/museum", ()),
     ("Timeline", "/timeline", ("/timelines",)),
     ("Protocols", "/protocols", ()),
     ("SQL", "/query", ()),

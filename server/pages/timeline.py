@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -33,6 +34,16 @@ class StepQuery(PageQuery):
         description="steps count from 1, beyond the last is the last; None: where it starts to matter",
     )
     slot: str | None = Field(None, pattern=r"^\d{1,3}:\d{1,12}$", description="device:offset; None: the busiest one")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a timeline is of: its name, its own page, the timeline's page, and its JSON."""
+
+    name: str
+    url: str
+    address: str
+    json: str
 
 
 class ReplayForm(BaseModel):
@@ -67,7 +78,21 @@ def timeline() -> APIBlueprint:
             return render_template("timeline_none.html", run=run)
         if not story.steps:
             return render_template("timeline_none.html", run=run)
-        return render_template("timeline.html", run=run, **_look(run_id, story, query))
+        of = Shown(f"run {run_id}", f"/runs/{run_id}", f"/timeline/runs/{run_id}", f"/api/v1/runs/{run_id}/timeline")
+        return render_template("timeline.html", of=of, **look(of, story, query))
+
+    @bp.get("/explorations/" + ID.format("exploration_id") + "/<int(max=1000):number>")
+    @bp.input(StepQuery, location="query", arg_name="query")
+    def show_finding(exploration_id: int, number: int, query: StepQuery) -> str:
+        story = Story(the_service().store.finding_timeline(exploration_id, number))
+        place = f"/explorations/{exploration_id}"
+        of = Shown(
+            f"finding {number} of exploration {exploration_id}",
+            f"{place}#finding-{number}",
+            f"/timeline{place}/{number}",
+            f"/api/v1{place}/findings/{number}/timeline",
+        )
+        return render_template("timeline.html", of=of, **look(of, story, query))
 
     @bp.post("/replays")
     @takes_form
@@ -97,7 +122,7 @@ def _read(form: dict[str, str]) -> ReplayForm:
         raise ProblemError(422, "invalid", "Name the run and the violation to replay, each by its number.") from error
 
 
-def _look(run_id: int, story: Story, query: StepQuery) -> dict[str, Any]:
+def look(of: Shown, story: Story, query: StepQuery) -> dict[str, Any]:
     """What the page shows of one step."""
     number = min(query.step or story.start + 1, len(story.steps))
     at = number - 1
@@ -105,7 +130,7 @@ def _look(run_id: int, story: Story, query: StepQuery) -> dict[str, Any]:
     theme = f"&theme={query.theme}" if query.theme else ""
 
     def address(step: int, of_slot: str | None = slot) -> str:
-        return f"/timeline/runs/{run_id}?step={step}" + (f"&slot={of_slot}" if of_slot else "") + theme
+        return f"{of.address}?step={step}" + (f"&slot={of_slot}" if of_slot else "") + theme
 
     pattern = address(0).replace("step=0", "step={}")
     before, after = (story.next_change(slot, at, forward=way) if slot else None for way in (False, True))

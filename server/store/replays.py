@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import insert, select
 
 from server.db import Database, utc_now
-from server.exploring.schemas import Replay, ReplayCreate, Replayed
+from server.exploring.schemas import Replay, ReplayCreate
 from server.models import replays
 from server.store.errors import NotFoundError
 from server.store.runs import answered_before, remember_answer
+from workers.exploration import Replayed
 
 KIND = "replay"
 

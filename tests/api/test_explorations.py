@@ -10,11 +10,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from server.exploring import replays
-from server.exploring.schemas import Replayed
 from server.processes import myself
 from server.store import Store
 from tests.explorations.made import DIAGRAM, TOKEN, made_exploration, made_finding, made_spec
 from tests.timelines.made import two_faults
+from workers.exploration import Replayed
 from workers.explorer.token import Token
 from workers.races import RACES, Race
 
@@ -158,10 +158,3 @@ def test_a_replay_that_says_nothing_is_told(client: FlaskClient, monkeypatch: py
     monkeypatch.setattr(replays, "REPLAYER", "tests.nothing.of.that.name")
     answer = client.post("/api/v1/replays", json={"token": A_TOKEN.encode()})
     assert (answer.status_code, answer.get_json()["code"]) == (504, "replay_failed")
-
-
-@pytest.mark.usefixtures("core")
-def test_what_a_replay_says_is_what_the_service_knows() -> None:
-    from workers.explorer.replay import Replayed as Said
-
-    assert Said.model_fields.keys() == Replayed.model_fields.keys()

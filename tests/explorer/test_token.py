@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import zlib
+from contextlib import suppress
 from typing import Any, get_args
 
 import pytest
@@ -54,9 +55,8 @@ def replayed(race: Race) -> Race:
     return Race("replayed", "", race.before, race.race, dict(race.fields))
 
 
-steps = st.lists(
-    st.tuples(st.sampled_from(["load", "store", "exit", "inject"]), st.integers(0, 99) | st.text(max_size=9)), max_size=5
-).map(tuple)
+arguments = st.integers(0, 99) | st.text(max_size=9)
+steps = st.lists(st.tuples(st.sampled_from(["load", "store", "exit", "inject"]), arguments), max_size=5).map(tuple)
 races = st.builds(
     Race,
     name=st.just("replayed"),
@@ -100,10 +100,9 @@ def test_choices_are_packed_without_loss(choices: bytes) -> None:
 
 @given(st.binary(max_size=60))
 def test_bytes_that_are_no_choices_are_refused_or_read(data: bytes) -> None:
-    try:
-        unpack(data)
-    except PackingError as error:
-        assert str(error)
+    with suppress(PackingError):
+        choices = unpack(data)
+        assert unpack(pack(choices)) == choices
 
 
 def test_runs_and_loops_are_short() -> None:
@@ -116,7 +115,8 @@ def test_runs_and_loops_are_short() -> None:
 def test_a_token_is_short(race: Race) -> None:
     for choices in (SHRUNK, WALK):
         line = token(race=race, choices=choices).encode()
-        assert len(line) < 140, line
+        assert len(line) < 140 or len(race.before) > 40, line
+        assert len(line) < 500, line
         assert decode(line).race == replayed(race)
 
 
@@ -161,10 +161,8 @@ def test_a_head_of_another_kind_is_refused() -> None:
 @settings(max_examples=200)
 @given(st.binary(max_size=80))
 def test_no_bytes_are_an_error_of_another_kind(data: bytes) -> None:
-    try:
+    with pytest.raises(TokenError, match="token"):
         decode(PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("="))
-    except TokenError as error:
-        assert "token" in str(error)
 
 
 def test_the_dictionary_of_version_1_is_the_one_that_tokens_were_made_with() -> None:

@@ -12,6 +12,7 @@ from server.processes import myself
 from server.schemas import Arm
 from server.store import Store
 from tests.database.outcomes import broken_law, made_outcome
+from tests.explorations.made import CLEAN, made_exploration, made_finding, made_spec
 from tests.timelines.made import two_faults
 from workers.outcome import Outcome
 from workers.spec import RunSpec
@@ -61,7 +62,18 @@ def fill(store: Store) -> dict[str, int]:
     invalid = finish_next(store, made_outcome(status="failed", violations=[violation]))
     store.create_run(RunSpec(protocol="swap_cache", timeline=True))
     traced = finish_next(store, made_outcome().model_copy(update={"timeline": two_faults()}))
-    return {"study": study.id, "comparison": comparison.id, "sampled": sampled, "invalid": invalid, "traced": traced}
+    exploration = store.begin_exploration(made_spec(), myself(), lease_seconds=15)
+    store.finish_exploration(exploration.id, made_exploration(made_finding()))
+    covered = store.begin_exploration(made_spec(CLEAN), myself(), lease_seconds=15)
+    store.finish_exploration(covered.id, made_exploration())
+    explored = {"exploration": exploration.id, "covered": covered.id}
+    return explored | {
+        "study": study.id,
+        "comparison": comparison.id,
+        "sampled": sampled,
+        "invalid": invalid,
+        "traced": traced,
+    }
 
 
 @contextmanager

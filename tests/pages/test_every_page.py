@@ -34,7 +34,7 @@ def test_every_page_of_the_navigation_is_there(page: Page) -> None:
     page.goto("/")
     links = page.locator("header nav a")
     labels = links.all_inner_texts()
-    assert labels == ["Runs", "Compare", "Timeline", "Protocols", "SQL", "Hosts", "Load"]
+    assert labels == ["Runs", "Compare", "Explore", "Museum", "Timeline", "Protocols", "SQL", "Hosts", "Load"]
     for label in labels:
         page.goto("/")
         page.get_by_role("navigation", name="Pages").get_by_role("link", name=label, exact=True).click()

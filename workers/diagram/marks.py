@@ -78,7 +78,9 @@ def subjects(timeline: Timeline) -> Subjects:
     found += [slot for slot in shared if slot not in found]
     about = Subjects(slots=set((found or [slot for slot, _ in busy.most_common(1)])[:MOST_SLOTS]))
     states = [*timeline.slots, *(state for step in timeline.steps for state in step.slots)]
-    about.folios = {state.value for state in states if state.slot in about.slots and state.word == "pfn" and state.value}
+    about.folios = {
+        state.value for state in states if state.slot in about.slots and state.word == "pfn" and state.value
+    }
     entries = [*timeline.ptes, *(state for step in timeline.steps for state in step.ptes)]
     near = [pte for pte in entries if pte.slot in about.slots or pte.pfn in about.folios]
     about.ptes = {(pte.mm, pte.page) for pte in near}

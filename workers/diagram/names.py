@@ -1,4 +1,4 @@
-"""What the functions of a backtrace are called in a diagram: as in the kernel, and what is no function there is left out."""
+"""What the functions of a backtrace are called in a diagram: as in the kernel. What is none there is left out."""
 
 from __future__ import annotations
 
@@ -40,22 +40,23 @@ KERNEL_NAMES = {
 # Primitives, which a line of what they do says better, and steps that have a name here alone.
 LEFT_OUT = frozenset(
     (
-        *("swap_cluster_lock", "swap_cluster_unlock", "swap_cache_lock", "swap_cache_unlock", "cont_lock", "cont_unlock"),
-        *("pte_lock", "pte_unlock", "pte_unchanged", "ptep_get", "folio_lock", "folio_trylock", "folio_unlock"),
-        *("folio_lock_new", "folio_lock_to_io", "folio_lock_from_io", "folio_put", "folio_try_get", "folio_get"),
-        *("folio_ref_freeze", "folio_ref_unfreeze", "folio_add_anon_rmap", "folio_remove_rmap", "folio_set"),
-        *("folio_clear", "folio_test_set", "folio_enters_cache", "folio_leaves_cache", "folio_matches_swap_entry"),
-        *("mmap_read_lock", "mmap_read_unlock", "mmap_write_lock", "mmap_write_unlock", "mmap_wait", "mmlist_add"),
-        *("mmget_not_zero", "wait_bit", "sleep_on", "wake_matching", "wake_event", "swapcache_wake", "put_locked_folio"),
-        *("stack_push", "stack_pop", "take_free_folio", "alloc_folio", "alloc_charged_folio", "free_folio"),
-        *("page_counter_charge", "page_counter_try_charge", "page_counter_uncharge", "cancel", "try_charge"),
-        *("css_join", "css_leave", "mem_cgroup_id_get_online", "mem_cgroup_id_put", "mem_cgroup_iter"),
-        *("list_del", "unlink", "lru_add", "lru_add_tail", "lru_del", "move_cluster", "relocate_cluster", "free_cluster"),
-        *("isolate_lock_cluster", "scan_cluster", "alloc_from", "find_slot", "check_slot", "cluster_alloc_slot"),
-        *("load_block", "store_block", "submit", "latency_ns", "worker_leaves", "join_anon_vma", "claim_mm", "leave_unlock"),
-        *("map_count_up", "map_count_up_cached", "map_count_down", "table_count_up", "table_count_down", "swapin_bypass"),
-        *("pin_device", "unpin_device", "get_swap_device", "put_swap_device", "claim_refused", "recorded_memcg"),
-        *("swap_cgroup_record", "map_or_give_up", "handle_fault", "swap_cache_evict"),
+        *("alloc_charged_folio", "alloc_folio", "alloc_from", "cancel", "check_slot", "claim_mm", "claim_refused"),
+        *("cluster_alloc_slot", "cont_lock", "cont_unlock", "css_join", "css_leave", "find_slot"),
+        *("folio_add_anon_rmap", "folio_clear", "folio_enters_cache", "folio_get", "folio_leaves_cache"),
+        *("folio_lock", "folio_lock_from_io", "folio_lock_new", "folio_lock_to_io", "folio_matches_swap_entry"),
+        *("folio_put", "folio_ref_freeze", "folio_ref_unfreeze", "folio_remove_rmap", "folio_set", "folio_test_set"),
+        *("folio_try_get", "folio_trylock", "folio_unlock", "free_cluster", "free_folio", "get_swap_device"),
+        *("handle_fault", "isolate_lock_cluster", "join_anon_vma", "latency_ns", "leave_unlock", "list_del"),
+        *("load_block", "lru_add", "lru_add_tail", "lru_del", "map_count_down", "map_count_up"),
+        *("map_count_up_cached", "map_or_give_up", "mem_cgroup_id_get_online", "mem_cgroup_id_put"),
+        *("mem_cgroup_iter", "mmap_read_lock", "mmap_read_unlock", "mmap_wait", "mmap_write_lock"),
+        *("mmap_write_unlock", "mmget_not_zero", "mmlist_add", "move_cluster", "page_counter_charge"),
+        *("page_counter_try_charge", "page_counter_uncharge", "pin_device", "pte_lock", "pte_unchanged"),
+        *("pte_unlock", "ptep_get", "put_locked_folio", "put_swap_device", "recorded_memcg", "relocate_cluster"),
+        *("scan_cluster", "sleep_on", "stack_pop", "stack_push", "store_block", "submit", "swap_cache_evict"),
+        *("swap_cache_lock", "swap_cache_unlock", "swap_cgroup_record", "swap_cluster_lock", "swap_cluster_unlock"),
+        *("swapcache_wake", "swapin_bypass", "table_count_down", "table_count_up", "take_free_folio", "try_charge"),
+        *("unlink", "unpin_device", "wait_bit", "wake_event", "wake_matching", "worker_leaves"),
     )
 )
 
@@ -71,7 +72,7 @@ def operation_of(where: list[str]) -> str | None:
 
 
 def calls_of(where: list[str]) -> tuple[str, ...]:
-    """The functions of a backtrace (innermost first) as a diagram names them, outermost first, without the operation."""
+    """The functions of a backtrace (innermost first) as a diagram names them: outermost first, less the operation."""
     names = [function_of(place) for place in reversed(where)]
     if names and names[0] in OPERATIONS:
         names = names[1:]

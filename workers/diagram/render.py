@@ -46,7 +46,7 @@ def markdown_of(timeline: Timeline, law: str | None = None, token: str | None = 
 
 
 def json_of(timeline: Timeline, law: str | None = None) -> dict[str, Any]:
-    """columns (cpu, head), rows (cpu, depth, kind, text, step), laws, steps, preemptions, ending, lines (the text)."""
+    """columns (cpu, head), rows (cpu, depth, kind, text, step), laws, steps, ending, lines (the text)."""
     drawn = draw(timeline)
     return {
         "protocol": timeline.protocol,
@@ -55,7 +55,6 @@ def json_of(timeline: Timeline, law: str | None = None) -> dict[str, Any]:
         "rows": [asdict(row) for row in drawn.rows],
         "laws": [finding.model_dump() for finding in _ordered(timeline, law)],
         "steps": drawn.steps,
-        "preemptions": drawn.preemptions,
         "ending": timeline.ending,
         "lines": text_of(timeline, law),
     }
@@ -155,4 +154,6 @@ def _title(timeline: Timeline, law: str | None) -> str:
 
 def _extent(timeline: Timeline, drawn: Drawn) -> str:
     steps = drawn.steps + timeline.left_out_before
-    return f"{steps} steps of {len(timeline.cpus)} CPUs in scenario {timeline.scenario} of protocol {timeline.protocol}."
+    return (
+        f"{steps} steps of {len(timeline.cpus)} CPUs in scenario {timeline.scenario} of protocol {timeline.protocol}."
+    )

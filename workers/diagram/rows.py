@@ -1,4 +1,4 @@
-"""The rows of a diagram: marks in the order of time, the calls that lead to them, locks that meet, waits, preemptions."""
+"""The rows of a diagram: marks in the order of time, calls that lead to them, locks that meet, waits, preemptions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 from workers.diagram.marks import Hold, Mark, MarkKind, Marks, holds, short_lock
@@ -17,7 +18,15 @@ RowKind = MarkKind | Literal["call", "preempted", "left_out"]
 MOST_ROWS = 45  # a screen, with the heads and the law
 FIRST_MARKS = 6  # of those that stay when there are still too many: how it began
 RANKS = (3, 2, 1)
-ORDER: dict[str, int] = {"new": 0, "lock": 1, "unlock": 1, "lookup": 2, "trylock": 2, "wait": 4}  # within a step; else 3
+# Of the marks of one step; the others are 3.
+ORDER: dict[str, int] = {
+    "new": 0,
+    "lock": 1,
+    "unlock": 1,
+    "lookup": 2,
+    "trylock": 2,
+    "wait": 4,
+}
 CHANGES = ("slot", "folio", "pte")
 NEVER_SHOWN = ("wait queue",)  # how a waiter sleeps is told by its wait
 SLEEPS = {"folio_lock": "a folio", "device": "the device", "reclaim": "reclaim", "mmap_lock": "mmap_lock"}
@@ -100,7 +109,7 @@ class Drawing:
         return f"{name} ({', '.join(does)})" if does and does != [name] else name
 
     def _with_locks(self, kept: list[Mark]) -> list[Mark]:
-        """The marks with those of waits, and of locks that another CPU meets, or that are held while another one acts."""
+        """The marks, those of waits, and of locks that another CPU meets or that are held while another one acts."""
         waits = list(self._waits(kept))
         of_cpus: dict[str, set[int]] = defaultdict(set)
         for hold in self._held:
@@ -127,7 +136,7 @@ class Drawing:
         """
         folio: dict[int, int] = {}
         for cpu, places in self._places.items():
-            for before, at in zip(places, places[1:], strict=False):
+            for before, at in pairwise(places):
                 step = self._timeline.steps[at]
                 if step.object is not None and step.object.pfn is not None:
                     folio[cpu] = step.object.pfn

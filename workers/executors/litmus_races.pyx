@@ -56,7 +56,7 @@ OPERATIONS = {
     "if_odd": "(if_odd, WORD, N): read; when the word is even, the next N operations are left out",
     "chance": "(chance, N): when it comes so, the next N operations are left out",
     "publish": "(publish, WORD): write a word that is polled",
-    "poll": "(poll, WORD): sleep ticks until the word is published",
+    "poll": "(poll, WORD, N): sleep a tick, N times at most, until the word is published",
     "tick": "(tick,): sleep one tick",
     "busy": "(busy,): some time",
 }
@@ -127,6 +127,7 @@ cdef class Interpreter(Body):
 
     cdef void sleep_or_wake(self, Cpu cpu, operation_t *o, uint64_t *register) noexcept nogil:
         cdef uint64_t *polled = &ptes_of(&cpu.m, 0)[o.object % WORDS]
+        cdef int slept = 0
         if o.what == OP_PARK:
             cpu.park(WAIT_DEVICE)
         elif o.what == OP_PARK_TIMEOUT:
@@ -138,9 +139,11 @@ cdef class Interpreter(Body):
             store64(polled, cpu.id + 1)
         elif o.what == OP_POLL:
             point(cpu, polled, READS)
-            while load64(polled) == 0:
+            while load64(polled) == 0 and slept < o.skipped:
                 cpu.tick_sleep()
+                slept += 1
                 point(cpu, polled, READS)
+            register[0] = mix64(register[0] ^ load64(polled))
         elif o.what == OP_TICK:
             cpu.tick_sleep()
         else:

@@ -12,7 +12,7 @@ from shm.layout cimport layout_t, percpu_of
 from shm.percpu cimport PHASE_LEFT, PHASE_RUNNING
 from shm.vmstat cimport NR_EVENTS
 from workers.cpu cimport Cpu
-from workers.executors.engine cimport Body, Engine
+from workers.executors.engine cimport Body, Engine, Judge
 from workers.executors.program cimport Program
 from workers.mm.page_io cimport worker_leaves
 from workers.workloads.script cimport Script
@@ -102,7 +102,8 @@ cdef class Machine:
         format_run(self.buf, self.plan, spec)
         on = [None] * self.plan.workers
         if spec.executor == "cooperative":
-            self.engine = Engine(self.buf, LawsJudge(spec.protocol, spec.laws == "every_unlock"))
+            judge = Judge() if spec.laws == "off" else LawsJudge(spec.protocol, spec.laws == "every_unlock")
+            self.engine = Engine(self.buf, judge)
             on = self.engine.cpus
         self.programs = [Program(self.buf, spec, cpu, on[cpu]) for cpu in range(self.plan.workers)]
         self.m = (<Program>self.programs[0]).cpu.m

@@ -136,8 +136,8 @@ def replay_timeline(
     """What a step recorder has told, as a Timeline. `verdict` is how the execution ended."""
     segment, symbols = Segment(buf), Symbols()
     slots, folios, ptes = _Slots(segment), _Folios(segment), _Ptes(segment)
-    of_region: dict[str, Any] = {name: slots for name in ("tables", "swap_map", "swap_cgroup")}
-    of_region |= {"folios": folios, "ptes": ptes}
+    of_region: dict[str, Any] = {"folios": folios, "ptes": ptes}
+    of_region |= dict.fromkeys(("tables", "swap_map", "swap_cgroup"), slots)
     by_step: dict[int, list[tuple[str, int, int]]] = {}
     for step, region, index, value in recorded["changes"]:
         if step == 0:
@@ -154,7 +154,7 @@ def replay_timeline(
         changed: dict[Any, list[Any]] = {slots: [], folios: [], ptes: []}
         for change in by_step.get(number, []):
             changed[of_region[change[0]]].append(of_region[change[0]].put(*change))
-        after = {"slots": slots.told(changed[slots]), "folios": folios.told(changed[folios])}
+        after: dict[str, list[Any]] = {"slots": slots.told(changed[slots]), "folios": folios.told(changed[folios])}
         steps.append(_step(kept, segment, symbols, after | {"ptes": ptes.told(changed[ptes])}))
     return Timeline(
         source="replay",

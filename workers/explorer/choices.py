@@ -1,8 +1,8 @@
 """The choices of an execution in few bytes: a byte each as recorded, and mostly the same CPU again.
 
 Eight bytes of chance come first and stay as they are, unless all are 0. The rest is packed in the way that is
-shortest for it: so many bits a choice as the largest needs, or runs (a value and its length), each as it is or deflated, which helps where
-a loop repeats.
+shortest for it: so many bits a choice as the largest needs, or runs (a value and its length), each as it is or
+deflated, which helps where a loop repeats.
 """
 
 from __future__ import annotations

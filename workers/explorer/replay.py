@@ -107,8 +107,10 @@ def _verdict(token: Token, status: ReplayStatus, same: bool, *, protocol_changed
         why = f"{changed}, and with these choices {token.law} holds now" if changed else f"{token.law} holds"
         return f"{why}: {'the steps are the same' if same else 'the steps are others'}."
     if same:
-        return f"{changed}, and the steps are the same: {token.law} is broken again." if changed else (
-            f"{token.law} is broken again, byte for byte as found."
+        return (
+            f"{changed}, and the steps are the same: {token.law} is broken again."
+            if changed
+            else (f"{token.law} is broken again, byte for byte as found.")
         )
     because = changed or "The sources have not changed"
     return f"{because}, and the steps are others; {token.law} is broken all the same."

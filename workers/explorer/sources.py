@@ -1,6 +1,6 @@
 """Digests of the sources that decide what an execution does: a token keeps them, a replay compares.
 
-The core is what the protocols stand on: shared memory, the seam, mm, operations, scripts, and the engine that plays them.
+The core is what the protocols stand on: shared memory, the seam, mm, operations, scripts, the engine that plays them.
 The protocol is its own file and those that it derives from, in the catalogue, in the museum or outside the tree. The
 service, the laws, the strategies and the other protocols decide no step.
 """

@@ -5,7 +5,7 @@
 | bytes | what |
 | --- | --- |
 | varint | how many bytes follow: a token that was cut off says so |
-| varint, that many | the head: JSON of protocol, race and options, deflated with DICTIONARY, which version 1 never changes |
+| varint, that many | the head: JSON of protocol, race, options and law, deflated with DICTIONARY |
 | 1, varint, rest | how the choices are packed, how many there are, and they (workers/explorer/choices.py) |
 | 4 | digest of the protocol's sources |
 | 4 | digest of the core's sources |
@@ -13,7 +13,7 @@
 | 4 | CRC-32 of all before it |
 
 The race stands in the token itself, with its own CPUs, steps and machine: a scenario that changes its meaning later
-changes no token.
+changes no token. DICTIONARY is a part of version 1.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class TokenError(ValueError):
 class Token:
     """A finding: what was played, how it was looked at, what was found, and how to meet it again.
 
-    `race` is workers.races.Race without name and sentence, `tick` the model of a tick's sleep, `choices` the recording of
-    the execution, `steps_hash` that of its steps; the digests are those of workers.explorer.sources at that time.
+    `race` is workers.races.Race without name and sentence, `tick` the model of a tick's sleep, `choices` the recording
+    of the execution, `steps_hash` that of its steps; the digests are those of workers.explorer.sources at that time.
     """
 
     protocol: str
@@ -95,7 +95,7 @@ class Token:
 
 
 def decode(text: str) -> Token:
-    """The token of a line; white space in it does not matter, as in one that a mail has wrapped. TokenError: why not."""
+    """The token of a line; white space does not matter, as in one that a mail has wrapped. TokenError: why not."""
     body = _checked(_bytes_of(re.sub(r"\s+", "", text)))
     try:
         length, at = read_varint(body, 0)
@@ -153,7 +153,9 @@ def _checked(data: bytes) -> bytes:
         raise TokenError("the token was cut off: its length is missing") from None
     missing = length - (len(data) - at)
     if missing > 0:
-        raise TokenError(f"the token was cut off, or a character of it is wrong: {missing} of {length} bytes are missing")
+        raise TokenError(
+            f"the token was cut off, or a character of it is wrong: {missing} of {length} bytes are missing"
+        )
     if missing < 0:
         raise TokenError(f"the token has {-missing} bytes too many: is something pasted behind it?")
     if length < CHECK_BYTES + TAIL_BYTES:

@@ -175,10 +175,12 @@ cdef class SourceDpor(Schedule):
 
     cdef uint64_t timed_now(self, uint64_t enabled) noexcept nogil:
         """Who can go on because its time has come: asleep before the last step, which has nothing to do with it."""
-        cdef node_t *before = &self.steps.nodes[self.step]
-        cdef uint64_t timed = before.timed & ~bit(before.cpu) & enabled if self.step >= 0 else 0, left = enabled
+        cdef node_t *before = &self.steps.nodes[max(0, self.step)]
+        cdef uint64_t timed = 0, left = enabled
         cdef const pending_t *pending
         cdef int cpu
+        if self.step >= 0:
+            timed = before.timed & ~bit(before.cpu) & enabled
         while left != 0:
             cpu = lowest(left)
             left &= left - 1
@@ -189,6 +191,8 @@ cdef class SourceDpor(Schedule):
                 if self.step >= 0 and cpu != before.cpu and not before.enabled >> cpu & 1:
                     if not dependent(&before.step, pending):
                         timed |= bit(cpu)
+        if self.step >= 0 and self.pending[before.cpu].kind == STEP_TICK and enabled == timed | bit(before.cpu):
+            timed = enabled  # it lay down last, and nobody was up: the clock was put forward
         return timed
 
     cdef uint64_t hash_pending(self) noexcept nogil:

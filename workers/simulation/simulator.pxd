@@ -105,6 +105,7 @@ cdef class Simulator:
     cdef uint64_t lock_line(self, uint32_t cpu, lock_t *l) noexcept nogil
     cdef bint attempt(self, uint32_t cpu, lock_t *l, uint64_t word) noexcept nogil
     cdef void hand_over(self, uint32_t cpu, lock_t *l) noexcept nogil
+    cdef uint64_t handover_cost(self, uint32_t cpu, uint32_t heir, lock_t *l) noexcept nogil
     cdef void pass_time(self, sim_task_t *t, uint64_t cost) noexcept nogil
     cdef uint64_t write_line(self, uint32_t cpu, uint64_t offset) noexcept nogil
     cdef bint take(self, uint32_t cpu, lock_t *l, uint64_t word) noexcept nogil

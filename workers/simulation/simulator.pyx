@@ -264,6 +264,8 @@ cdef class Simulator:
         t.state = SIM_QUEUED
         self.switch_to_next(cpu)
         l.word = word
+        if l.cls == CLASS_PTL and not self.costs.hits_take_lock:
+            t.bare = l
         return True
 
     cdef bint attempt(self, uint32_t cpu, lock_t *l, uint64_t word) noexcept nogil:
@@ -284,7 +286,10 @@ cdef class Simulator:
         cdef uint64_t cost
         if t.bare == l:  # nobody has run since it was taken: the hardware's own access, which takes no lock
             t.bare = NULL
-            l.word = 0
+            if l.waiters != 0:
+                self.hand_over(cpu, l)
+            else:
+                l.word = 0
             self.pass_time(t, self.costs.access)
             return
         self.turn(cpu, STEP_RELEASE, <uint64_t>(<char *>l - self.m.base))
@@ -299,22 +304,28 @@ cdef class Simulator:
         """The first in the queue holds the lock from now on; the word stays that of the old holder until it goes on."""
         cdef uint32_t heir = l.waiters - 1
         cdef sim_task_t *t = &self.tasks[heir]
-        cdef line_t *at = line_of(self.lines, <uint64_t>(<char *>l - self.m.base))
-        cdef uint64_t cost = self.costs.handover[distance(&self.costs, cpu, heir)]
         l.waiters = t.next_waiter
         if l.waiters == 0:
             l.pending = 0
-        if l.cls == CLASS_LRUVEC and t.lru_left != 0:
-            t.lru_left -= 1
-            cost = self.costs.own
-        elif l.cls == CLASS_LRUVEC:
-            t.lru_left = self.costs.lruvec_batch - 1
-        at.owner = heir + 1
-        at.copies = t.group
         t.clock_ns = self.tasks[cpu].clock_ns
-        self.pass_time(t, cost)
+        if l.cls != CLASS_PTL or self.costs.hits_take_lock:  # else charged by charge_bare, if it is held over a step
+            self.pass_time(t, self.handover_cost(cpu, heir, l))
         t.state = SIM_READY
         self.push(heir)
+
+    cdef uint64_t handover_cost(self, uint32_t cpu, uint32_t heir, lock_t *l) noexcept nogil:
+        """From a release to the next holder; the line is the heir's from here on."""
+        cdef sim_task_t *t = &self.tasks[heir]
+        cdef line_t *at
+        if l.cls == CLASS_LRUVEC:
+            if t.lru_left != 0:
+                t.lru_left -= 1
+                return self.costs.own
+            t.lru_left = self.costs.lruvec_batch - 1
+        at = line_of(self.lines, <uint64_t>(<char *>l - self.m.base))
+        at.owner = heir + 1
+        at.copies = t.group
+        return self.costs.handover[distance(&self.costs, cpu, heir)]
 
     cdef bint sleep(self, uint32_t cpu, uint64_t due_ns) noexcept nogil:
         """Until a token comes (taken, True) or until `due_ns` (False)."""
