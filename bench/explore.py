@@ -71,11 +71,16 @@ def table(title: str, rows: dict[str, Measured], rounds: int, seconds: float) ->
             first = first or rate
             rates[name].append(rate)
             ratios[name].append(rate / first)
-    print(f"\n{title}\n\n| row | schedules/s | steps a schedule | M steps/s | ratio to the first |\n| --- | --- | --- | --- | --- |")
+    print(
+        f"\n{title}\n\n| row | schedules/s | steps a schedule | M steps/s | ratio to the first |\n"
+        "| --- | --- | --- | --- | --- |"
+    )
     for name in rows:
         rate = statistics.median(rates[name])
         ratio = statistics.median(ratios[name])
-        print(f"| {name} | {rate:,.0f} | {steps[name]:.0f} | {rate * steps[name] / 1e6:.1f} | {ratio:.2f} |", flush=True)
+        print(
+            f"| {name} | {rate:,.0f} | {steps[name]:.0f} | {rate * steps[name] / 1e6:.1f} | {ratio:.2f} |", flush=True
+        )
 
 
 def faulting(cpus: int, loads: int = 1) -> Race:
@@ -86,7 +91,10 @@ def faulting(cpus: int, loads: int = 1) -> Race:
 
 def memory(schedules: int) -> None:
     """Peak memory before and after many schedules of every oracle."""
-    print(f"\nMemory over {schedules:,} schedules\n\n| row | peak after 10,000, KiB | peak at the end, KiB |\n| --- | --- | --- |")
+    print(
+        f"\nMemory over {schedules:,} schedules\n\n| row | peak after 10,000, KiB | peak at the end, KiB |\n"
+        "| --- | --- | --- |"
+    )
     for name in ORACLES:
         measured = Measured("swap_cache", BASE, name, "at_rest")
         measured.arena.play(0, 10_000)
@@ -108,10 +116,14 @@ def main() -> None:
     print(f"{os.cpu_count()} CPUs, {platform.machine()}, Linux {platform.release()}, load {load:.1f} at the start")
     for protocol in ("swap_cache", "has_cache"):
         rows = {name: Measured(protocol, BASE, name, "every_step") for name in ORACLES}
-        table(f"{protocol}, two faults and a reclaim of one slot, laws at every step", rows, given.rounds, given.seconds)
+        table(
+            f"{protocol}, two faults and a reclaim of one slot, laws at every step", rows, given.rounds, given.seconds
+        )
     rows = {laws: Measured("swap_cache", BASE, "random walk", laws) for laws in LAWS}
     table("swap_cache, random walk, by laws", rows, given.rounds, given.seconds)
-    rows = {f"{cpus} CPUs": Measured("swap_cache", faulting(cpus), "random walk", "every_step") for cpus in (2, 3, 4, 8, 16)}
+    rows = {
+        f"{cpus} CPUs": Measured("swap_cache", faulting(cpus), "random walk", "every_step") for cpus in (2, 3, 4, 8, 16)
+    }
     table("swap_cache, random walk, by CPUs", rows, given.rounds, given.seconds)
     rows = {f"{loads} operations each": Measured("swap_cache", faulting(3, loads), "random walk", "every_step")
             for loads in (1, 2, 4, 8, 16)}  # fmt: skip

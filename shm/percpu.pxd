@@ -22,7 +22,7 @@ cdef struct percpu_t:
     # written by whoever wakes this CPU:
     sem_t wake
     uint32_t wake_tokens  # wake-ups under way; cooperative: all there is of the semaphore
-    uint32_t pad0
+    uint32_t warned  # own: a bit for each warning it has given
     # the wait queue's lock must be held:
     uint64_t wait_addr
     uint32_t wait_mode

@@ -23,6 +23,7 @@ LATENCIES = ("swap_in", "zero_fill", "cow", "reclaim", "swapoff", "fork", "exit"
 WARNINGS = (
     *("add_cached", "del_foreign", "free_in_use", "count_underflow", "refcount", "stale_load", "map_bad_slot"),
     *("cgroup_record", "table_stuck", "claim_left", "lost_wakeup", "lockdep", "no_slot", "spin"),
+    *("cache_unlocked", "first_reference", "add_wrong", "del_only_copy", "free_unlocked"),
 )
 INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (

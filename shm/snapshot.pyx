@@ -20,7 +20,7 @@ from shm.memcg cimport (
     COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup,
 )
 from shm.mm cimport (
-    PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte, mm_struct, pte_pfn, pte_present,
+    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte, mm_struct, pte_pfn, pte_present,
     pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
@@ -202,7 +202,7 @@ cdef class Snapshot:
             if ptes[page] != 0:
                 found.append(self.pte(page, ptes[page], expected_of(&self.m, index)[page]))
         return Mm(
-            name_of(MM_STATES, mm.state), mm.mm_users, mm.anon_vma, mm.memcg, mm.on_mmlist != 0, mm.mmap_lock, found,
+            name_of(MM_STATES, mm.state), mm.mm_users, mm.anon_vma, mm.memcg, mm.on_mmlist == MMLIST_ON, mm.mmap_lock, found,
         )
 
     cdef object pte(self, uint64_t page, uint64_t pte, uint64_t expected):
@@ -385,6 +385,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "claimed_entry": (<uintptr_t>&pc.claimed_entry, 8), "refused_entry": (<uintptr_t>&pc.refused_entry, 8),
             "refused_sleeps": (<uintptr_t>&pc.refused_sleeps, 8), "trace_head": (<uintptr_t>&pc.trace_head, 8),
             "gauges": (<uintptr_t>&pc.gauges, 8), "warnings": (<uintptr_t>&pc.warnings, sizeof(warn_t)),
+            "warned": (<uintptr_t>&pc.warned, 4), "events": (<uintptr_t>&pc.events, 8),
             "latencies": (<uintptr_t>&pc.latencies, sizeof(histogram_t)),
         },
         "mm_struct": {"mmap_lock": (<uintptr_t>&mm.mmap_lock, 4), "state": (<uintptr_t>&mm.state, 4)},

@@ -82,6 +82,11 @@ cdef enum:  # warning: steps that found the world as no protocol may leave it (k
     WARN_LOCKDEP  # illegal order, or a sleep under a spinlock class
     WARN_NO_SLOT  # a slot asked for that no device in use has
     WARN_SPIN  # a claim asked for again, and again refused, without a sleep in between
+    WARN_CACHE_UNLOCKED  # a folio put in the swap cache or taken out by who has not locked it
+    WARN_FIRST_REFERENCE  # a slot's first reference taken without its locked folio
+    WARN_ADD_WRONG  # a folio read into the swap cache of a slot nobody refers to, or written to one in use
+    WARN_DEL_ONLY_COPY  # a folio taken out of the swap cache though its slot has no good copy
+    WARN_FREE_UNLOCKED  # a slot freed without its cluster's lock
     NR_WARNINGS
 
 cdef struct wait_t:

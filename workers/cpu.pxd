@@ -55,10 +55,15 @@ cdef class Cpu:
     cdef void wake(self, uint32_t cpu) noexcept nogil
     cdef void tick_sleep(self) noexcept nogil
     cdef void busy(self, uint64_t ns) noexcept nogil
+    cdef void relax(self, uint64_t ns) noexcept nogil
     cdef uint64_t now(self) noexcept nogil
     cdef void step(self, int kind, void *obj, int access) noexcept nogil
     cdef bint chance(self, uint32_t ppm) noexcept nogil
+    # where the laws are looked at: a lock is about to be released, a step has warned
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil
+    cdef void folio_unlocked(self, uint32_t pfn) noexcept nogil
+    cdef void page_table_unlocked(self, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
+    cdef void step_warned(self, int warning) noexcept nogil
     cdef void attach(self, char *base, uint32_t cpu) except *
 
 cdef uint64_t random_u64(Cpu cpu) noexcept nogil

@@ -60,6 +60,10 @@ cdef class Cpu:
     cdef void busy(self, uint64_t ns) noexcept nogil:
         pass
 
+    cdef void relax(self, uint64_t ns) noexcept nogil:
+        """Between two looks of a loop that waits for others without sleeping (kernel: cond_resched)."""
+        self.busy(ns)
+
     cdef uint64_t now(self) noexcept nogil:
         return 0
 
@@ -70,6 +74,15 @@ cdef class Cpu:
         return random_u64(self) % 1000000 < ppm
 
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:
+        pass
+
+    cdef void folio_unlocked(self, uint32_t pfn) noexcept nogil:
+        pass
+
+    cdef void page_table_unlocked(self, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
+        pass
+
+    cdef void step_warned(self, int warning) noexcept nogil:
         pass
 
     def lockdep_finding(self) -> dict:
@@ -114,7 +127,10 @@ cdef void warn(Cpu cpu, int warning, uint64_t a, uint64_t b, uint64_t c) noexcep
         w.b = b
         w.c = c
     w.count += 1
+    cpu.my.warned |= <uint32_t>1 << warning
     trace(cpu, TRACE_WARN, a, <uint32_t>b, <uint32_t>warning)
+    if cpu.cooperative:
+        cpu.step_warned(warning)
 
 
 cdef void trace(Cpu cpu, int kind, uint64_t entry, uint32_t pfn, uint32_t arg) noexcept nogil:

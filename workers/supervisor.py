@@ -67,10 +67,12 @@ class Asker:
             signal.signal(number, lambda _number, _frame: None)  # the byte in the wakeup pipe says it all
 
     def spec(self, model: type[Spec]) -> Spec | None:
-        """The spec of what is asked: the first line. None if a signal or the end of input came first. Raises BadSpec."""
+        """What is asked: the first line. None if a signal or the end of input came first. Raises BadSpec."""
         while b"\n" not in self._rest:
             if len(self._rest) > MAX_LINE_BYTES:
-                raise BadSpec(f"the first line has more than {MAX_LINE_BYTES} bytes: it holds a {model.__name__} as JSON")
+                raise BadSpec(
+                    f"the first line has more than {MAX_LINE_BYTES} bytes: it holds a {model.__name__} as JSON"
+                )
             readable(self.filenos(), 3_600_000_000_000)
             self._read()
             if self._gone is not None:
@@ -126,8 +128,8 @@ class Teller:
         self._fileno = fileno
 
     def __call__(self, event: Event | ExplorationEvent) -> None:
-        """Print `event`. A heartbeat, a sample or progress is dropped when the reader is so far behind that it would block: the
-        deadline of a run does not wait for its reader. A reader that is gone cancels the run.
+        """Print `event`. A heartbeat, a sample or progress is dropped when the reader is so far behind that it would
+        block: the deadline of a run does not wait for its reader. A reader that is gone cancels the run.
         """
         if event.event in self.DROPPED and not self._takes():
             return

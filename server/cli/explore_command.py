@@ -18,7 +18,7 @@ from server.cli.output import json_option, print_json, stderr_console, stdout_co
 from server.cli.results import core_is_built, db_option, opened_store, settings_for
 from server.exploring.names import is_external, wrong_protocol, wrong_scenario
 from server.exploring.schemas import Exploration
-from server.exploring.texts import covered, headline, how_found, replay_command, summary
+from server.exploring.texts import beside, covered, headline, how_found, replay_command, summary
 from server.exploring.watch import ExplorationWatch
 from server.processes import myself
 from server.store import Store
@@ -124,9 +124,8 @@ def _show(store: Store, ended: Exploration, url: str) -> None:
         console.print(
             Text(f"{ended.protocol}, {ended.scenario}: {headline(finding)}", style="bold red"), soft_wrap=True
         )
-        _say(console, finding.sentence)
-        if finding.detail:
-            _say(console, finding.detail)
+        for line in beside(whole):
+            _say(console, line)
         console.print()
         for line in whole.diagram:
             _say(console, line)

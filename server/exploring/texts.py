@@ -29,6 +29,13 @@ def seconds_text(seconds: float) -> str:
     return ns_text(seconds * 1e9)
 
 
+def beside(finding: Finding) -> list[str]:
+    """The law in words and where it does not hold, unless the diagram says so below itself."""
+    if any(line.startswith(f"{finding.law} is broken") for line in finding.diagram):
+        return []
+    return [finding.sentence, *([finding.detail] if finding.detail else [])]
+
+
 def how_found(finding: FindingSummary) -> str:
     """Strategy, schedules and time until it was found, and what is left of it since."""
     played = f"{_times(finding.schedules, 'schedule')} in {seconds_text(finding.seconds)}"
@@ -70,8 +77,7 @@ def mail_of(finding: Finding) -> str:
     """A finding as text: law, diagram, replay."""
     lines = [
         f"{finding.protocol}, {finding.scenario}: {headline(finding)}",
-        finding.sentence,
-        *([finding.detail] if finding.detail else []),
+        *beside(finding),
         "",
         *finding.diagram,
         "",

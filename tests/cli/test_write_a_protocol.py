@@ -50,14 +50,14 @@ def test_the_document_is_true(folder: Path, checkout: Path) -> None:
         done = swaprace(command, folder, checkout)
         allowed = {0, REGRESSION, INCONCLUSIVE} if command.startswith("swaprace compare") else {0}
         assert done.returncode in allowed, f"{command}\n{done.stdout}\n{done.stderr}"
-    assert "+            cpu.busy(1000)" in done.stdout
+    assert "+        cpu.park_timeout(50000, WAIT_TICK_SLEEP)" in done.stdout
     assert len(list((folder / "cache" / "swaprace" / "protocols").glob("*/*.so"))) == 1, "compiled once"
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (("cpu.busy(1000)", "cpu.bussy(1000)"), "does not compile"),
+        (("cpu.park_timeout(", "cpu.park_timeuot("), "does not compile"),
         (("cdef class Impatient", "cdef class Hurried"), "has no class Impatient; it has: "),
         (("(HasCache)", ""), "does not derive from a protocol"),
     ],

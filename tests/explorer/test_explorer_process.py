@@ -39,7 +39,8 @@ def outcome_of(process: subprocess.Popen[bytes]) -> ExplorationOutcome:
     process.stdin.close()
     process.stdout.close()
     last = ExplorationEvent.model_validate_json(lines[-1])
-    assert last.event == "outcome" and last.outcome is not None
+    assert last.event == "outcome"
+    assert last.outcome is not None
     return last.outcome
 
 
@@ -52,9 +53,12 @@ def test_a_finding_comes_with_all_that_is_needed(checkout: Path) -> None:
     asked(process, {"protocol": "swap_cache_as_posted", "scenario": "memcg_exit", "seconds": 10, "jobs": 2})
     outcome = outcome_of(process)
     assert process.returncode == 0
-    assert outcome.status == "found" and outcome.schedules_per_second > 0
+    assert outcome.status == "found"
+    assert outcome.schedules_per_second > 0
     finding = outcome.findings[0]
-    assert finding.token.startswith("sr1-") and finding.diagram and finding.timeline is not None
+    assert finding.token.startswith("sr1-")
+    assert finding.diagram
+    assert finding.timeline is not None
     assert outcome.environment["kernel"]
 
 
@@ -73,14 +77,18 @@ def test_a_clean_exploration_says_what_it_has_covered(checkout: Path) -> None:
         ({"protocol": "swap_cache", "scenario": "no_such_race"}, "there is no race 'no_such_race'; there are: "),
         ({"protocol": "no_such_protocol", "scenario": "memcg_exit"}, "protocol 'no_such_protocol' is not known"),
         ({"protocol": "swap_cache", "scenario": "memcg_exit", "second": 3}, "second: Extra inputs are not permitted"),
-        ({"protocol": "swap_cache", "scenario": "memcg_exit", "strategy": "pct", "bound": 2}, "belongs to strategy bound"),
+        (
+            {"protocol": "swap_cache", "scenario": "memcg_exit", "strategy": "pct", "bound": 2},
+            "belongs to strategy bound",
+        ),
     ],
 )
 def test_what_cannot_be_explored_is_said(checkout: Path, spec: dict[str, Any], said: str) -> None:
     process = started(checkout)
     asked(process, spec)
     outcome = outcome_of(process)
-    assert outcome.status == "failed" and said in outcome.reason
+    assert outcome.status == "failed"
+    assert said in outcome.reason
     assert process.returncode == (2 if "not an exploration" in outcome.reason else 0)
 
 
@@ -88,7 +96,8 @@ def test_what_cannot_be_explored_is_said(checkout: Path, spec: dict[str, Any], s
 def test_a_cancel_ends_it_at_once(checkout: Path, how: str) -> None:
     process = started(checkout)
     asked(process, {"protocol": "swap_cache", "scenario": "fault_fault_reclaim", "seconds": 600})
-    assert process.stdout is not None and process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdin is not None
     process.stdout.readline()  # progress: it is under way
     jobs = children_of(process.pid)
     if how == "command":
@@ -105,8 +114,10 @@ def test_a_cancel_ends_it_at_once(checkout: Path, how: str) -> None:
     process.stdout.close()
     process.stdin.close()
     outcome = ExplorationEvent.model_validate_json(lines[-1]).outcome
-    assert outcome is not None and outcome.status == "cancelled"
-    assert jobs and not [pid for pid in jobs if os.path.exists(f"/proc/{pid}")]
+    assert outcome is not None
+    assert outcome.status == "cancelled"
+    assert jobs
+    assert not [pid for pid in jobs if os.path.exists(f"/proc/{pid}")]
 
 
 def test_a_search_that_is_killed_is_told_as_failed(checkout: Path) -> None:
@@ -116,13 +127,15 @@ def test_a_search_that_is_killed_is_told_as_failed(checkout: Path) -> None:
     process.stdout.readline()
     os.kill(children_of(process.pid)[0], signal.SIGKILL)
     outcome = outcome_of(process)
-    assert outcome.status == "failed" and "died of SIGKILL" in outcome.reason
+    assert outcome.status == "failed"
+    assert "died of SIGKILL" in outcome.reason
 
 
 def test_jobs_die_with_the_explorer(checkout: Path) -> None:
     process = started(checkout)
     asked(process, {"protocol": "swap_cache", "scenario": "fault_fault_reclaim", "seconds": 600, "jobs": 2})
-    assert process.stdout is not None and process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdin is not None
     process.stdout.readline()
     jobs = children_of(process.pid)
     process.kill()
@@ -132,4 +145,5 @@ def test_jobs_die_with_the_explorer(checkout: Path) -> None:
     until = time.monotonic() + 10
     while any(os.path.exists(f"/proc/{pid}") for pid in jobs) and time.monotonic() < until:
         time.sleep(0.05)
-    assert len(jobs) == 2 and not [pid for pid in jobs if os.path.exists(f"/proc/{pid}")]
+    assert len(jobs) == 2
+    assert not [pid for pid in jobs if os.path.exists(f"/proc/{pid}")]

@@ -28,30 +28,36 @@ def search(asked: ExplorationSpec, race: Race | None = None) -> tuple[Search, Hi
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_finds_the_slot_freed_too_early(strategy: str) -> None:
     _, hit = search(spec("swap_cache_as_posted", "memcg_exit", strategy=strategy, schedules=200_000))
-    assert hit is not None and (hit.kind, hit.law, hit.strategy) == ("law", "Q11", strategy)
+    assert hit is not None
+    assert (hit.kind, hit.law, hit.strategy) == ("law", "Q11", strategy)
 
 
 @pytest.mark.parametrize("protocol", ["swap_cache", "swap_table"])
 def test_the_fix_has_no_such_interleaving_at_all(protocol: str) -> None:
     made, hit = search(spec(protocol, "memcg_exit", strategy="dpor", schedules=2_000_000))
-    assert hit is None and made.exhausted
+    assert hit is None
+    assert made.exhausted
     assert made.seekers[0].told().sentence.startswith("exhausted: ")
 
 
 def test_the_aba_of_the_bypass_breaks_the_content_law() -> None:
     _, hit = search(spec("skip_cache", "fault_fault_reclaim", strategy="pct", seconds=60.0))
-    assert hit is not None and hit.law == "Q15"
+    assert hit is not None
+    assert hit.law == "Q15"
 
 
 def test_a_budget_of_schedules_is_kept_to_the_schedule() -> None:
     made, hit = search(spec("swap_cache", "fault_fault_reclaim", strategy="random", schedules=1_234))
-    assert hit is None and made.schedules == 1_234 and not made.exhausted
+    assert hit is None
+    assert made.schedules == 1_234
+    assert not made.exhausted
     assert "with 95 % confidence" in made.seekers[0].told().sentence
 
 
 def test_a_budget_of_seconds_ends_a_portfolio() -> None:
     made, hit = search(spec("swap_cache", "fault_fault_reclaim", seconds=1.0))
-    assert hit is None and 0.9 < made.seconds < 5.0
+    assert hit is None
+    assert 0.9 < made.seconds < 5.0
     assert {seeker.strategy for seeker in made.seekers} == set(STRATEGIES)
     assert all(seeker.played for seeker in made.seekers)
 
@@ -59,23 +65,29 @@ def test_a_budget_of_seconds_ends_a_portfolio() -> None:
 def test_equal_seeds_find_equal_schedules() -> None:
     asked = spec("swap_cache_as_posted", "memcg_exit", strategy="random", schedules=200_000, seed=7)
     (_, one), (_, other), (_, third) = search(asked), search(asked), search(asked.model_copy(update={"seed": 8}))
-    assert one is not None and other is not None and third is not None
+    assert one is not None
+    assert other is not None
+    assert third is not None
     assert (one.recording, one.schedules) == (other.recording, other.schedules)
     assert third.recording != one.recording
 
 
 def test_has_cache_repeats_for_ever_and_swap_cache_does_not() -> None:
-    """The poller takes and drops the cluster lock that the owner waits for: fair to both, and nobody comes to an end."""
+    """The poller takes and drops the lock that the owner waits for: fair to both, and nobody comes to an end."""
     _, hit = search(spec("has_cache", "fault_fault", strategy="random", liveness=True, schedules=500_000))
-    assert hit is not None and (hit.kind, hit.law) == ("livelock", "L1")
+    assert hit is not None
+    assert (hit.kind, hit.law) == ("livelock", "L1")
     _, hit = search(spec("swap_cache", "fault_fault", strategy="random", liveness=True, schedules=100_000))
     assert hit is None
 
 
 def test_a_wake_up_is_lost_with_the_one_wait_queue() -> None:
-    asked = spec("has_cache_waitqueue", "fault_fault_reclaim", strategy="random", liveness=True, tick="await", seconds=30.0)
+    asked = spec(
+        "has_cache_waitqueue", "fault_fault_reclaim", strategy="random", liveness=True, tick="await", seconds=30.0
+    )
     _, hit = search(asked)
-    assert hit is not None and (hit.kind, hit.law) == ("lost_wakeup", "L2")
+    assert hit is not None
+    assert (hit.kind, hit.law) == ("lost_wakeup", "L2")
 
 
 def test_a_finding_shrinks_to_what_matters() -> None:
@@ -89,7 +101,8 @@ def test_a_finding_shrinks_to_what_matters() -> None:
     _, hit = search(asked, padded)
     assert hit is not None
     least = shrunk(hit, Options.of(asked))
-    assert sorted(least.race.race) == sorted(lean.race) and least.race.before == lean.before
+    assert sorted(least.race.race) == sorted(lean.race)
+    assert least.race.before == lean.before
     assert (least.law, least.preemptions) == (hit.law, 1)
 
 
@@ -99,7 +112,8 @@ def test_candidates_have_one_thing_less() -> None:
     assert replace(race, race=(race.race[0],)) in told
     assert replace(race, race=((("load", 0, 0, 2), ("exit", 0)), race.race[1])) in told
     assert replace(race, before=()) in told
-    assert race not in told and all(each.race for each in told)
+    assert race not in told
+    assert all(each.race for each in told)
 
 
 def test_a_finding_is_replayed_from_its_token_byte_for_byte() -> None:
@@ -108,6 +122,8 @@ def test_a_finding_is_replayed_from_its_token_byte_for_byte() -> None:
     assert hit is not None
     found = finding_of(hit, Options.of(asked))
     again = replay(found.token)
-    assert again.status == "same" and again.diagram == found.diagram
+    assert again.status == "same"
+    assert again.diagram == found.diagram
     assert max(map(len, found.diagram)) <= 72
-    assert found.timeline is not None and found.timeline.scenario == "memcg_exit"
+    assert found.timeline is not None
+    assert found.timeline.scenario == "memcg_exit"

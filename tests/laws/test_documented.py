@@ -44,7 +44,8 @@ def test_every_law_is_whole() -> None:
         assert law.sentence.endswith("."), law.id
         assert law.points, law.id
         assert set(law.points) <= POINTS, law.id
-        assert set(law.known_broken) <= set(PROTOCOLS) - set(law.protocols), law.id
+        assert set(law.known_broken) <= set(PROTOCOLS) - set(law.protocols) | set(law.unless), law.id
+        assert set(law.unless) <= set(law.known_broken) & set(law.protocols), law.id
         assert set(law.cluster_protocols) <= set(law.protocols) <= set(PROTOCOLS), law.id
         assert not law.cluster_protocols or law.points == ("C",), law.id
 

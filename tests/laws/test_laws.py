@@ -115,6 +115,10 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (put("folios", w.CACHED_PFN, "swap", 1 << 40), {"C13", "F1"}),
     ],
     "F2": [(put("folios", w.CACHED_PFN, "refcount", 0), {"F2", "Q7"})],
+    "F10": [
+        (put("folios", w.CACHED_PFN, "memcg", 2), {"F10", "Q6", "Q13"}),
+        (word("swap_cgroup", w.CACHED_SLOT, 2), {"F10", "Q12"}),
+    ],
     "P1": [
         (page(3, w.pte_of_slot(1000)), {"P1"}),
         (page(3, w.pte_of_slot(w.A_FREE_SLOT)), {"P1", "Q1", "Q15"}),
@@ -130,7 +134,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     "Q6": [
         (put("memcgs", 1, "swapcached", 2), {"Q6"}),
         (put("memcgs", 2, "swapcached", -1), {"Q6"}),
-        (put("folios", w.CACHED_PFN, "memcg", 2), {"Q6", "Q13"}),
+        (put("folios", w.CACHED_PFN, "memcg", 2), {"F10", "Q6", "Q13"}),
     ],
     "Q7": [
         (put("folios", w.MAPPED_PFN, "refcount", 2), {"Q7"}),
@@ -189,6 +193,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (put("percpu", 0, "reserved_entry", w.A_FREE_SLOT), {"L3"}),
         (warned("claim_left"), {"L3"}),
     ],
+    "L4": [(warned("spin"), {"L4"})],
     "L8": [(warned("lockdep"), {"L8"})],
     "T5": [(warned("cgroup_record"), {"T5"})],
 }

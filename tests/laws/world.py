@@ -98,6 +98,7 @@ class World:
     def warn(self, warning: str, cpu: int = 0) -> None:
         """Have a CPU warned once."""
         self.put("percpu", cpu, "warnings", 1, nth=WARNINGS.index(warning))
+        self.put("percpu", cpu, "warned", 1 << WARNINGS.index(warning))
 
     def table_word(self, offset: int, word: int, device: int = 0) -> None:
         """Write the table word of a slot."""

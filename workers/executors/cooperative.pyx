@@ -71,6 +71,15 @@ cdef class LawsJudge(Judge):
     cdef bint under_lock(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         return not self.checker.check_cluster(m, device, cluster)
 
+    cdef bint under_folio_lock(self, layout_t *m, uint32_t pfn) noexcept nogil:
+        return not self.checker.check_folio(m, pfn)
+
+    cdef bint under_page_table_lock(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
+        return not self.checker.check_pages(m, mm, first, end)
+
+    cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil:
+        return not self.checker.check_warning(m, warning)
+
     def told(self) -> list[dict]:
         """Laws broken since the last time this was asked."""
         findings = self.checker.findings()
@@ -182,7 +191,7 @@ cdef class Exploration:
             return []
         checked = laws_for(self.spec.protocol)
         if self.spec.laws == "every_unlock":
-            checked += [law for law in laws_for(self.spec.protocol, under_cluster_lock=True) if law not in checked]
+            checked += [law for law in laws_for(self.spec.protocol, at_every_unlock=True) if law not in checked]
         return checked
 
     def told(self, elapsed_s: float, cpu_ns: int) -> dict:

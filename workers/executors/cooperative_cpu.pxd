@@ -5,14 +5,23 @@ from shm.lock cimport lock_t
 from workers.cpu cimport Cpu
 from workers.executors.execution cimport Execution
 
-# Laws under the cluster lock: called on the CPU's stack; False breaks the execution off.
-ctypedef bint (*unlock_check)(void *judge, Cpu cpu, uint32_t device, uint64_t cluster) noexcept nogil
+# Laws where a lock is about to be released, or a step has warned: called on the CPU's stack; False breaks the execution off.
+ctypedef bint (*cluster_check)(void *judge, Cpu cpu, uint32_t device, uint64_t cluster) noexcept nogil
+ctypedef bint (*folio_check)(void *judge, Cpu cpu, uint32_t pfn) noexcept nogil
+ctypedef bint (*page_check)(void *judge, Cpu cpu, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
+ctypedef bint (*warning_check)(void *judge, Cpu cpu, int warning) noexcept nogil
+
+cdef struct checks_t:
+    cluster_check at_cluster
+    folio_check at_folio
+    page_check at_pages
+    warning_check at_warning
 
 @cython.final
 cdef class CooperativeCpu(Cpu):
     cdef Execution execution
-    cdef unlock_check at_unlock  # NULL: not checked
-    cdef void *judge  # borrowed: first argument of at_unlock
+    cdef const checks_t *checks  # NULL: none
+    cdef void *judge  # borrowed: first argument of the checks
     cdef void acquire(self, lock_t *l) noexcept nogil
     cdef bint sleep(self, uint64_t due_ns, int cause) noexcept nogil
     cdef void forget(self) noexcept nogil

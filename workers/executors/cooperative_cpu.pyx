@@ -24,7 +24,7 @@ cdef class CooperativeCpu(Cpu):
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
         self.cooperative = True
-        self.at_unlock = NULL
+        self.checks = NULL
         self.judge = NULL
 
     cdef void acquire(self, lock_t *l) noexcept nogil:
@@ -110,6 +110,10 @@ cdef class CooperativeCpu(Cpu):
         self.execution.point(STEP_BUSY, NULL, 0, NEVER)
         self.execution.clock_ns += ns
 
+    cdef void relax(self, uint64_t ns) noexcept nogil:
+        """Others go on meanwhile, as in a tick sleep: a look that finds nothing new is none to explore."""
+        self.execution.point(STEP_TICK, NULL, 0, self.execution.clock_ns + ns)
+
     cdef uint64_t now(self) noexcept nogil:
         return self.execution.clock_ns
 
@@ -122,7 +126,22 @@ cdef class CooperativeCpu(Cpu):
 
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:
         """Context: that cluster's lock held, its last step taken. No scheduling point."""
-        if self.at_unlock != NULL and not self.at_unlock(self.judge, self, device, cluster):
+        if self.checks != NULL and not self.checks.at_cluster(self.judge, self, device, cluster):
+            self.execution.break_off()
+
+    cdef void folio_unlocked(self, uint32_t pfn) noexcept nogil:
+        """Context: that folio locked. No scheduling point."""
+        if self.checks != NULL and not self.checks.at_folio(self.judge, self, pfn):
+            self.execution.break_off()
+
+    cdef void page_table_unlocked(self, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
+        """Context: the page-table lock of these pages held. No scheduling point."""
+        if self.checks != NULL and not self.checks.at_pages(self.judge, self, mm, first, end):
+            self.execution.break_off()
+
+    cdef void step_warned(self, int warning) noexcept nogil:
+        """Context: any. No scheduling point."""
+        if self.checks != NULL and not self.checks.at_warning(self.judge, self, warning):
             self.execution.break_off()
 
     cdef void forget(self) noexcept nogil:

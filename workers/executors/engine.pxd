@@ -15,10 +15,14 @@ cdef class Body:
     cdef void run(self, Cpu cpu) noexcept nogil
 
 cdef class Judge:
-    """Whether a state is legal. Asked at rest, and at every unlock of a cluster when `every_unlock`."""
+    """Whether a state is legal. Asked at rest, and when `every_unlock` also whenever a cluster, a folio or a page table is
+    about to be unlocked, and when a step has warned."""
     cdef bint every_unlock
     cdef bint at_rest(self, layout_t *m) noexcept nogil
     cdef bint under_lock(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
+    cdef bint under_folio_lock(self, layout_t *m, uint32_t pfn) noexcept nogil
+    cdef bint under_page_table_lock(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
+    cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil
 
 cdef struct seat_t:  # a task's work; borrowed from the lists of the engine
     void *body

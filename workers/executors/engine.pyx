@@ -9,7 +9,7 @@ from shm.percpu cimport percpu_t
 from shm.swap_map cimport SLOTS_TABLE
 from shm.vmstat cimport NR_GAUGES
 from workers.cpu cimport Cpu
-from workers.executors.cooperative_cpu cimport CooperativeCpu
+from workers.executors.cooperative_cpu cimport CooperativeCpu, checks_t
 from workers.executors.execution cimport COMPLETED, DIVERGED, REDUNDANT, RUNNING, Execution
 from workers.executors.lasso cimport regions_add
 from workers.schedulers.schedule cimport RoundRobin, Schedule, mix64
@@ -33,6 +33,15 @@ cdef class Judge:
     cdef bint under_lock(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         return True
 
+    cdef bint under_folio_lock(self, layout_t *m, uint32_t pfn) noexcept nogil:
+        return True
+
+    cdef bint under_page_table_lock(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
+        return True
+
+    cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil:
+        return True
+
     def told(self) -> list[dict[str, str]]:
         """What was found illegal in the last execution: law, sentence, detail."""
         return []
@@ -45,8 +54,27 @@ cdef void seated(void *arg) noexcept nogil:
     (<Execution>seat.execution).end_task()
 
 
-cdef bint judge_unlock(void *judge, Cpu cpu, uint32_t device, uint64_t cluster) noexcept nogil:
+cdef bint judge_cluster(void *judge, Cpu cpu, uint32_t device, uint64_t cluster) noexcept nogil:
     return (<Judge>judge).under_lock(&cpu.m, device, cluster)
+
+
+cdef bint judge_folio(void *judge, Cpu cpu, uint32_t pfn) noexcept nogil:
+    return (<Judge>judge).under_folio_lock(&cpu.m, pfn)
+
+
+cdef bint judge_pages(void *judge, Cpu cpu, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
+    return (<Judge>judge).under_page_table_lock(&cpu.m, mm, first, end)
+
+
+cdef bint judge_warning(void *judge, Cpu cpu, int warning) noexcept nogil:
+    return (<Judge>judge).at_warning(&cpu.m, warning)
+
+
+cdef checks_t CHECKS
+CHECKS.at_cluster = judge_cluster
+CHECKS.at_folio = judge_folio
+CHECKS.at_pages = judge_pages
+CHECKS.at_warning = judge_warning
 
 
 cdef uint64_t own_bytes() noexcept nogil:
@@ -140,9 +168,9 @@ cdef class Engine:
         self.execution.use(schedule, step_limit)
         for cpu in self.cpus:
             if self.judge.every_unlock:
-                cpu.at_unlock = judge_unlock
+                cpu.checks = &CHECKS
             else:
-                cpu.at_unlock = NULL
+                cpu.checks = NULL
         if self.pristine == NULL:
             self.capture()
 

@@ -21,7 +21,7 @@ cdef struct seen_step_t:
     uint64_t chances  # how those came out that it met
     int cpu
     int ordinal  # among the steps of its CPU
-    bint timed
+    int barrier  # of a sleep that ended because time had passed: so many steps came before that
 
 cdef class ClassRecorder(Schedule):
     cdef Schedule inner
@@ -38,7 +38,9 @@ cdef class ClassRecorder(Schedule):
     cdef uint64_t *clocks
     cdef int keep_answer(self, int answer) noexcept nogil
     cdef void keep_step(self, int cpu) noexcept nogil
+    cdef int slept_until[MOST_CPUS]  # 0: its sleep has not ended because of the time
     cdef bint is_timed(self, int cpu) noexcept nogil
+    cdef void note_sleepers(self, const uint8_t *enabled, int nr) noexcept nogil
     cdef uint64_t class_hash(self) noexcept nogil
 
 cdef object enumerate_with(Engine engine, list bodies, str search, uint64_t most, bint twice)

@@ -123,6 +123,7 @@ cdef class ClassRecorder(Schedule):
         self.pendings = 0
         for c in range(MOST_CPUS):
             self.nr_of_cpu[c] = 0
+            self.slept_until[c] = 0
         if self.again:
             return True
         self.nr_answers = 0
@@ -140,6 +141,7 @@ cdef class ClassRecorder(Schedule):
         for cpu in range(self.nr_cpus):
             if self.pending[cpu].kind != STEP_END:
                 self.pendings = mix64(self.pendings ^ self.pending[cpu].object << 16 ^ cpu << 8 ^ self.pending[cpu].kind)
+        self.note_sleepers(enabled, nr)
         if self.again:
             cpu = self.answers[self.position] if self.position < self.nr_answers else REFUSED
             self.position += 1
@@ -173,7 +175,8 @@ cdef class ClassRecorder(Schedule):
         s.step = self.pending[cpu]
         if s.step.kind == STEP_TRY and load64(&(<lock_t *>self.execution.tasks[cpu].obj).word) != 0:
             s.step.access = READS
-        s.timed = self.is_timed(cpu)
+        s.barrier = self.slept_until[cpu]
+        self.slept_until[cpu] = 0
         s.cpu = cpu
         s.ordinal = self.nr_of_cpu[cpu]
         s.chances = 0
@@ -181,13 +184,24 @@ cdef class ClassRecorder(Schedule):
         self.nr_steps += 1
 
     cdef bint is_timed(self, int cpu) noexcept nogil:
-        """Whether a sleep ends for no other reason than that its time has come."""
+        """Whether it can go on for no other reason than that its time has come."""
         cdef const task_t *task = &self.execution.tasks[cpu]
+        if task.due_ns > self.execution.clock_ns:
+            return False
         if self.pending[cpu].kind == STEP_PARK:
             return load32(task.tokens) == 0
-        if self.pending[cpu].kind != STEP_TICK:
-            return False
-        return self.pending[cpu].object != EVERYTHING or task.looked == fingerprint(&self.execution.polled)
+        return self.pending[cpu].kind == STEP_TICK and (
+            self.pending[cpu].object != EVERYTHING or task.looked == fingerprint(&self.execution.polled))
+
+    cdef void note_sleepers(self, const uint8_t *enabled, int nr) noexcept nogil:
+        """Time has passed because nobody could go on: all that can now have slept until then."""
+        cdef int i
+        for i in range(nr):
+            if self.slept_until[enabled[i]] == 0 and not self.is_timed(enabled[i]):
+                return
+        for i in range(nr):
+            if self.slept_until[enabled[i]] == 0:
+                self.slept_until[enabled[i]] = self.nr_steps
 
     cdef uint64_t class_hash(self) noexcept nogil:
         """Of the steps and the order of those that depend on each other."""
@@ -204,12 +218,12 @@ cdef class ClassRecorder(Schedule):
                 clock[c] = 0
             for i in range(j):
                 before = &self.steps[i]
-                if before.cpu == s.cpu or before.timed or s.timed or dependent(&before.step, &s.step):
+                if before.cpu == s.cpu or i < s.barrier or dependent(&before.step, &s.step):
                     other = self.clocks + i * MOST_CPUS
                     for c in range(self.nr_cpus):
                         clock[c] = max(clock[c], other[c])
             clock[s.cpu] = <uint64_t>s.ordinal + 1
-            one = mix64(s.step.object << 16 ^ s.step.kind << 8 ^ s.step.access << 4) ^ mix64(s.chances << 8 ^ s.timed)
+            one = mix64(s.step.object << 16 ^ s.step.kind << 8 ^ s.step.access << 4) ^ mix64(s.chances << 8 ^ (s.barrier != 0))
             for c in range(self.nr_cpus):
                 one = mix64(one ^ clock[c] << 8 ^ c)
             hash += mix64(one ^ <uint64_t>s.cpu << 32 ^ <uint64_t>s.ordinal)

@@ -1,4 +1,4 @@
-"""An exploration: its jobs as processes, the first finding of any, and one outcome. A crash of the core ends a job only."""
+"""An exploration: its jobs as processes, the first finding of any, one outcome. A crash of the core ends a job only."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def told(search: Search) -> dict[str, Any]:
 def run_job(spec: ExplorationSpec, race: Race, job: int, fileno: int) -> int:
     """Search as job number `job`, and write progress and the end to `fileno`. The exit code: 0.
 
-    Lines: {"progress": schedules, "strategy": name}; last {"end": fields of an outcome, "seconds", "finding" or null}, or
+    Lines: {"progress": schedules, "strategy": name}; last {"end": fields of an outcome, "seconds", "finding"}, or
     {"wrong": what cannot be played}.
     """
     options = Options.of(spec)

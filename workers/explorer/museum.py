@@ -1,7 +1,7 @@
 """`python -m workers.explorer.museum`: plays the exhibits, and says of each what every strategy needed to find it.
 
-JSON in (MuseumSpec, one line), JSON out (ExhibitTold, a line each). The variant must be found, its fixed counterpart must
-not: over `clean_schedules` schedules, or over all there are.
+JSON in (MuseumSpec, one line), JSON out (ExhibitTold, a line each). The variant must be found, its fixed counterpart
+must not: over `clean_schedules` schedules, or over all there are.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Options:
 
     @classmethod
     def of(cls, spec: ExplorationSpec) -> Options:
-        """Without a model of the tick: that in which a sleep ends when something has changed; for liveness, any time."""
+        """Without a model of the tick: a sleep ends when something has changed, for liveness at any time."""
         tick = spec.tick or ("any" if spec.liveness else "await")
         return cls(spec.protocol, spec.laws, tick, spec.liveness, spec.delayed_stores)
 

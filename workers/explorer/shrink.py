@@ -1,8 +1,8 @@
 """The smallest story that shows a finding: first a smaller scenario, then as few preemptions as there can be.
 
 Shrinking is a search, not a cutting of the recording: a race with one step less is searched for the same violated law,
-and kept when it shows it. At last the executions with 0, 1 and 2 preemptions are enumerated, the fewest first, so the first
-hit has the fewest of all (Musuvathi and Qadeer, PLDI 2007).
+and kept when it shows it. At last the executions with 0, 1 and 2 preemptions are enumerated, the fewest first, so the
+first hit has the fewest of all (Musuvathi and Qadeer, PLDI 2007).
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ def _seen_in(race: Race, hit: Hit, options: Options) -> Hit | None:
     return None
 
 
-def _found(oracle: PreemptionBound | PCT | RandomWalk, race: Race, hit: Hit, options: Options, seconds: float) -> Hit | None:
-    """The first execution of `race` within `seconds` that breaks the law of `hit`; those that break others are passed."""
+def _found(
+    oracle: PreemptionBound | PCT | RandomWalk, race: Race, hit: Hit, options: Options, seconds: float
+) -> Hit | None:
+    """The first execution of `race` within `seconds` that breaks the law of `hit`; others are passed over."""
     try:
         arena = options.arena(race)
     except (RuntimeError, ValueError):  # without that step the race cannot be set up

@@ -110,8 +110,8 @@ def _by_chance(seeker: Seeker) -> str:
 def _by_depth(seeker: Seeker) -> str:
     pct = seeker.oracle
     return (
-        f"{seeker.played:,} schedules of PCT, n = {pct.n} CPUs, k = {pct.k} steps: a bug of depth {pct.depth} is missed "
-        f"with a probability of at most {pct.missed(seeker.played):.2g}"
+        f"{seeker.played:,} schedules of PCT, n = {pct.n} CPUs, k = {pct.k} steps: a bug of depth {pct.depth} is "
+        f"missed with a probability of at most {pct.missed(seeker.played):.2g}"
     )
 
 

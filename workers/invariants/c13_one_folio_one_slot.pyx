@@ -7,7 +7,7 @@ from shm.swap_table cimport swp_tb_is_folio, swp_tb_to_pfn
 from shm.swp_entry cimport swp_entry
 from shm.vmstat cimport WARN_ADD_CACHED, WARN_DEL_FOREIGN
 from workers.invariants.law cimport (
-    ClusterLaw, cached_at, finding_t, first_of, last_of, tell, tell_warnings, words_of,
+    ClusterLaw, cached_at, finding_t, first_of, last_of, tell, words_of,
 )
 
 from workers.invariants.law import TABLE_UNDER_CLUSTER_LOCK
@@ -20,11 +20,8 @@ cdef class OneFolioOneSlot(ClusterLaw):
         self.id = "C13"
         self.points = ("C",)
         self.cluster_protocols = TABLE_UNDER_CLUSTER_LOCK
-
-    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        ClusterLaw.at_rest(self, m, out)
-        tell_warnings(m, WARN_ADD_CACHED, b"CPU %lu put a folio where another one was: entry 0x%lx (0x%lx, 0x%lx)", out)
-        tell_warnings(m, WARN_DEL_FOREIGN, b"CPU %lu removed a folio not its own: entry 0x%lx (0x%lx, 0x%lx)", out)
+        self.noticed[WARN_ADD_CACHED] = b"CPU %lu put a folio where another one was: entry 0x%lx (0x%lx, 0x%lx)"
+        self.noticed[WARN_DEL_FOREIGN] = b"CPU %lu removed a folio not its own: entry 0x%lx (0x%lx, 0x%lx)"
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
         cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster))

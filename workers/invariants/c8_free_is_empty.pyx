@@ -4,23 +4,18 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.layout cimport cluster_of, layout_t
 from shm.slots cimport slot_byte, slot_has_references
 from shm.swap_table cimport SWP_TB_NULL, swp_tb_bad, swp_tb_is_folio
-from shm.vmstat cimport WARN_FREE_IN_USE
-from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, tell, tell_warnings, words_of
+from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, tell, words_of
 
 from workers.invariants.law import TABLE_UNDER_CLUSTER_LOCK
 
 
 cdef class FreeIsEmpty(ClusterLaw):
-    """The table word of a free slot is null, that of a bad one bad, and no slot is freed while it is in use."""
+    """The table word of a free slot is null, and that of a bad one bad."""
 
     def __cinit__(self):
         self.id = "C8"
         self.points = ("C",)
         self.cluster_protocols = TABLE_UNDER_CLUSTER_LOCK
-
-    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        ClusterLaw.at_rest(self, m, out)
-        tell_warnings(m, WARN_FREE_IN_USE, b"CPU %lu freed a slot in use: entry 0x%lx (0x%lx, 0x%lx)", out)
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
         cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster))

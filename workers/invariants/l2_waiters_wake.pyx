@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t
 from shm.layout cimport NR_WAIT_QUEUES, layout_t, percpu_of
 from shm.percpu cimport WAIT_MODE_NONE
 from shm.vmstat cimport WARN_LOST_WAKEUP, WARN_TABLE_STUCK
-from workers.invariants.law cimport Law, finding_t, tell, tell_warnings
+from workers.invariants.law cimport Law, finding_t, tell
 
 
 cdef class WaitersWake(Law):
@@ -13,11 +13,11 @@ cdef class WaitersWake(Law):
     def __cinit__(self):
         self.id = "L2"
         self.points = ("L",)
+        self.noticed[WARN_LOST_WAKEUP] = b"CPU %lu waited on after its event: 0x%lx (0x%lx, 0x%lx)"
+        self.noticed[WARN_TABLE_STUCK] = b"CPU %lu never got its folio: entry 0x%lx (0x%lx, 0x%lx)"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint32_t i
-        tell_warnings(m, WARN_LOST_WAKEUP, b"CPU %lu waited on after its event: 0x%lx (0x%lx, 0x%lx)", out)
-        tell_warnings(m, WARN_TABLE_STUCK, b"CPU %lu never got its folio: entry 0x%lx (0x%lx, 0x%lx)", out)
         for i in range(<uint32_t>m.geo.cpus):
             if percpu_of(m, i).wait_mode != WAIT_MODE_NONE:
                 tell(out, b"CPU %lu waits in mode %lu", i, percpu_of(m, i).wait_mode, 0, 0)

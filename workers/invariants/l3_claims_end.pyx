@@ -6,7 +6,7 @@ from shm.slots cimport slot_byte
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
 from shm.vmstat cimport WARN_CLAIM_LEFT
-from workers.invariants.law cimport Law, finding_t, tell, tell_warnings, word_at
+from workers.invariants.law cimport Law, finding_t, tell, word_at
 
 
 cdef class ClaimsEnd(Law):
@@ -15,11 +15,11 @@ cdef class ClaimsEnd(Law):
     def __cinit__(self):
         self.id = "L3"
         self.points = ("L",)
+        self.noticed[WARN_CLAIM_LEFT] = b"CPU %lu left a claim: entry 0x%lx (0x%lx, 0x%lx)"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint32_t cpu
         cdef uint64_t i, slots = m.geo.slots
-        tell_warnings(m, WARN_CLAIM_LEFT, b"CPU %lu left a claim: entry 0x%lx (0x%lx, 0x%lx)", out)
         for cpu in range(<uint32_t>m.geo.cpus):
             if percpu_of(m, cpu).claimed_entry != 0 or percpu_of(m, cpu).reserved_entry != 0:
                 tell(out, b"CPU %lu holds claim 0x%lx, reservation 0x%lx", cpu, percpu_of(m, cpu).claimed_entry,

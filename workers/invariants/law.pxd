@@ -1,7 +1,8 @@
 """What a law is, and how it looks at memory.
 
-`at_rest` looks at a whole segment whose CPUs are parked outside any operation, `on_cluster` at one cluster just before
-its lock is released. Looks are bounded: an index that memory holds is checked before it is followed, for what a law
+`at_rest` looks at a whole segment whose CPUs are parked outside any operation; `on_cluster`, `on_folio` and `on_page` look
+at one cluster, folio or page-table entry just before its lock is released; `noticed` says which warnings of the steps
+themselves break the law. Looks are bounded: an index that memory holds is checked before it is followed, for what a law
 looks at may be broken.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -10,6 +11,7 @@ from shm.folio cimport folio_t
 from shm.layout cimport cluster_of, layout_t, table_of
 from shm.swap_table cimport SWP_TB_NULL, swp_tb_is_folio, swp_tb_to_pfn
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
+from shm.vmstat cimport NR_WARNINGS
 
 cdef enum:
     FINDING_BYTES = 240
@@ -20,6 +22,7 @@ cdef enum:  # where a protocol is known to break a law that it keeps elsewhere
 
 cdef struct finding_t:
     uint64_t count  # how often the law did not hold
+    uint64_t *total  # of all laws that are asked together
     char text[FINDING_BYTES]  # the first time: what was seen, and where
 
 cdef extern from * nogil:
@@ -29,13 +32,14 @@ cdef extern from * nogil:
     #include <stdint.h>
     #include <stdio.h>
     /* Counts a breach; the first one keeps its words. All four values are 64 bits wide; a format may use fewer. */
-    static inline void sr_tell(uint64_t *count, char *text, unsigned long bytes, const char *format, uint64_t a,
-                               uint64_t b, uint64_t c, uint64_t d) {
+    static inline void sr_tell(uint64_t *count, uint64_t *total, char *text, unsigned long bytes, const char *format,
+                               uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+        ++*total;
         if ((*count)++ == 0)
             snprintf(text, bytes, format, a, b, c, d);
     }
     #define SR_TELL(out, format, a, b, c, d) \
-        sr_tell(&(out)->count, (out)->text, sizeof((out)->text), format, a, b, c, d)
+        sr_tell(&(out)->count, (out)->total, (out)->text, sizeof((out)->text), format, a, b, c, d)
     #endif
     """
     void tell "SR_TELL"(
@@ -47,13 +51,28 @@ cdef class Law:
     cdef readonly tuple points
     cdef readonly tuple protocols
     cdef readonly tuple cluster_protocols
+    cdef readonly tuple folio_protocols
+    cdef readonly tuple page_protocols
     cdef readonly dict known_broken  # protocol -> its museum number, and why
     cdef readonly dict unless  # protocol -> where alone it is known to break the law: ON_*
+    cdef const char *noticed[NR_WARNINGS]  # what a warning of a step says of this law; NULL: nothing
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil
+    cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil
+    cdef void on_page(self, layout_t *m, uint32_t mm, uint64_t page, finding_t *out) noexcept nogil
+    cdef void on_warning(self, layout_t *m, int warning, finding_t *out) noexcept nogil
 
 cdef class ClusterLaw(Law):
+    pass
+
+cdef class FolioLaw(Law):
+    pass
+
+cdef class PageLaw(Law):
+    pass
+
+cdef class StepLaw(Law):
     pass
 
 cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil

@@ -6,6 +6,7 @@ from shm.layout cimport layout_t, percpu_of
 from shm.mm cimport MM_UNUSED
 from shm.vmstat cimport warn_t
 
+from shm.records import WARNINGS
 from workers.catalogue import PROTOCOLS
 
 ALL = tuple(PROTOCOLS)
@@ -16,14 +17,14 @@ HAS_BIT = tuple(name for name in HAS_MAP if name != "swap_table")  # SWAP_HAS_CA
 
 
 cdef class Law:
-    """Abstract. A law sets its `id`, the `points` where it is looked at, the `protocols` that must keep it at rest,
-    and `cluster_protocols`, those that must keep it whenever a cluster lock is released. `known_broken` are those of which
-    it is known that they do not keep it, as in the kernel: nobody is asked to look there. Some of them break it under one
-    condition (`unless`) and are asked where it does not hold."""
+    """Abstract. A law sets its `id`, the `points` it is about, and which protocols must keep it where: `protocols` at rest,
+    `cluster_protocols` whenever a cluster lock is released, `folio_protocols` a folio lock, `page_protocols` a page-table
+    lock. `known_broken` are those of which it is known that they do not keep it, as in the kernel: nobody is asked to
+    look there. Some of them break it under one condition (`unless`) and are asked where it does not hold."""
 
     def __cinit__(self):
         self.protocols = ALL
-        self.cluster_protocols = ()
+        self.cluster_protocols = self.folio_protocols = self.page_protocols = ()
         self.known_broken = {}
         self.unless = {}
 
@@ -32,11 +33,27 @@ cdef class Law:
         """What must hold: the docstring of the law."""
         return " ".join(type(self).__doc__.split())
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of steps (shm.records.WARNINGS) that break it."""
+        return tuple(name for number, name in enumerate(WARNINGS) if self.noticed[number] != NULL)
+
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         pass
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
         pass
+
+    cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
+        pass
+
+    cdef void on_page(self, layout_t *m, uint32_t mm, uint64_t page, finding_t *out) noexcept nogil:
+        pass
+
+    cdef void on_warning(self, layout_t *m, int warning, finding_t *out) noexcept nogil:
+        """Tell it where it breaks this law."""
+        if self.noticed[warning] != NULL:
+            tell_warnings(m, warning, self.noticed[warning], out)
 
 
 cdef class ClusterLaw(Law):
@@ -48,6 +65,42 @@ cdef class ClusterLaw(Law):
         for device in range(<uint32_t>m.geo.devices):
             for cluster in range(m.clusters_per_device):
                 self.on_cluster(m, device, cluster, out)
+
+
+cdef class FolioLaw(Law):
+    """Abstract. A law of one folio, of every protocol: at rest it is looked at in all of them."""
+
+    def __cinit__(self):
+        self.points = ("F",)
+        self.folio_protocols = ALL
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        cdef uint32_t pfn
+        for pfn in range(1, <uint32_t>m.geo.folios):
+            self.on_folio(m, pfn, out)
+
+
+cdef class PageLaw(Law):
+    """Abstract. A law of one page-table entry, of every protocol: at rest it is looked at in all of all address spaces."""
+
+    def __cinit__(self):
+        self.points = ("P",)
+        self.page_protocols = ALL
+
+    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        cdef uint32_t mm
+        cdef uint64_t page
+        for mm in range(<uint32_t>m.geo.mms):
+            if m.mms[mm].state != MM_UNUSED:
+                for page in range(m.geo.pages):
+                    self.on_page(m, mm, page, out)
+
+
+cdef class StepLaw(Law):
+    """Abstract. A law of a transition, which the steps themselves look at: memory alone no longer shows what they saw."""
+
+    def __cinit__(self):
+        self.points = ("T",)
 
 
 cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil:

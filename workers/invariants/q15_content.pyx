@@ -7,12 +7,10 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.folio cimport PG_UPTODATE, folio_t
 from shm.layout cimport block_of, expected_of, layout_t, payload_of, ptes_of
-from shm.mm cimport MM_UNUSED, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
+from shm.mm cimport is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport WARN_STALE_LOAD
-from workers.invariants.law cimport (
-    Law, cached_at, entry_exists, finding_t, slot_of, tell, tell_warnings, word_at,
-)
+from workers.invariants.law cimport PageLaw, cached_at, entry_exists, finding_t, slot_of, tell, word_at
 from workers.mm.content cimport content_identity, content_intact, content_stamp
 
 
@@ -47,18 +45,13 @@ cdef void look(layout_t *m, uint32_t mm, uint64_t page, uint64_t pte, finding_t 
         tell(out, b"mm %lu page %lu: the content is torn, or of page 0x%lx", mm, page, content_identity(copy), 0)
 
 
-cdef class Content(Law):
+cdef class Content(PageLaw):
     """Every page of every address space holds, wherever it lies, what was stored there last."""
 
     def __cinit__(self):
         self.id = "Q15"
-        self.points = ("Q",)
+        self.points = ("P", "Q", "T")
+        self.noticed[WARN_STALE_LOAD] = b"CPU %lu loaded what was not stored last: 0x%lx (0x%lx, 0x%lx)"
 
-    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint32_t mm
-        cdef uint64_t page
-        tell_warnings(m, WARN_STALE_LOAD, b"CPU %lu loaded what was not stored last: 0x%lx (0x%lx, 0x%lx)", out)
-        for mm in range(<uint32_t>m.geo.mms):
-            if m.mms[mm].state != MM_UNUSED:
-                for page in range(m.geo.pages):
-                    look(m, mm, page, ptes_of(m, mm)[page], out)
+    cdef void on_page(self, layout_t *m, uint32_t mm, uint64_t page, finding_t *out) noexcept nogil:
+        look(m, mm, page, ptes_of(m, mm)[page], out)

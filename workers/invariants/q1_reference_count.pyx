@@ -7,7 +7,7 @@ from shm.mm cimport MM_UNUSED, is_swap_pte, pte_to_swp_entry
 from shm.slots cimport slot_count
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport WARN_COUNT_UNDERFLOW
-from workers.invariants.law cimport Law, entry_exists, finding_t, slot_of, tell, tell_warnings
+from workers.invariants.law cimport Law, entry_exists, finding_t, slot_of, tell
 
 
 cdef void count_ptes(layout_t *m, uint32_t *refs) noexcept nogil:
@@ -33,11 +33,11 @@ cdef class ReferenceCount(Law):
     def __cinit__(self):
         self.id = "Q1"
         self.points = ("Q",)
+        self.noticed[WARN_COUNT_UNDERFLOW] = b"CPU %lu dropped a count nobody had: entry 0x%lx (0x%lx, 0x%lx)"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint64_t slots = m.geo.slots * m.geo.devices, i
         cdef uint32_t *refs = <uint32_t *>calloc(slots, sizeof(uint32_t))
-        tell_warnings(m, WARN_COUNT_UNDERFLOW, b"CPU %lu dropped a count nobody had: entry 0x%lx (0x%lx, 0x%lx)", out)
         if refs == NULL:
             tell(out, b"not looked at: no memory for %lu counts", slots, 0, 0, 0)
             return

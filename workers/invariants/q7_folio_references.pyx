@@ -6,7 +6,7 @@ from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, ptes_of
 from shm.mm cimport MM_UNUSED, pte_pfn, pte_present
 from shm.vmstat cimport WARN_REFCOUNT
-from workers.invariants.law cimport Law, finding_t, free_folios, tell, tell_warnings
+from workers.invariants.law cimport Law, finding_t, free_folios, tell
 
 
 cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept nogil:
@@ -48,12 +48,12 @@ cdef class FolioReferences(Law):
     def __cinit__(self):
         self.id = "Q7"
         self.points = ("Q",)
+        self.noticed[WARN_REFCOUNT] = b"CPU %lu dropped a reference nobody had: entry 0x%lx, folio %lu (0x%lx)"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint8_t *times_free = free_folios(m)
         cdef int32_t *mapped = <int32_t *>calloc(m.geo.folios, sizeof(int32_t))
         cdef uint32_t pfn
-        tell_warnings(m, WARN_REFCOUNT, b"CPU %lu dropped a reference nobody had: entry 0x%lx, folio %lu (0x%lx)", out)
         if times_free == NULL or mapped == NULL:
             tell(out, b"not looked at: no memory for %lu counts", m.geo.folios, 0, 0, 0)
         else:

@@ -1,24 +1,33 @@
-"""The laws as chains that compiled code walks without the GIL: each link a law and what it has found."""
+"""The laws as chains that compiled code walks without the GIL: the laws asked at one place, and what each has found."""
 from libc.stdint cimport uint32_t, uint64_t
 from shm.layout cimport layout_t
-from workers.invariants.law cimport Law, finding_t
+from workers.invariants.law cimport finding_t
 
-cdef class Link:
-    cdef Law law
-    cdef Link next
-    cdef bint last
-    cdef int unless
-    cdef finding_t finding
+cdef class Chain:
+    cdef list laws
+    cdef void **law  # borrowed from the list
+    cdef int *unless  # where each is not asked: ON_*
+    cdef finding_t *findings
+    cdef uint64_t total
+    cdef int nr
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
+    cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil
+    cdef bint on_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
+    cdef bint on_warning(self, layout_t *m, int warning) noexcept nogil
 
 cdef class Checker:
-    cdef Link rest
-    cdef Link cluster
-    cdef bint any_rest
-    cdef bint any_cluster
+    cdef Chain rest
+    cdef Chain cluster
+    cdef Chain folio
+    cdef Chain page
+    cdef Chain steps
     cdef readonly str protocol
 
+    cdef tuple chains(self)
     cdef bint check_rest(self, layout_t *m) noexcept nogil
     cdef bint check_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
+    cdef bint check_folio(self, layout_t *m, uint32_t pfn) noexcept nogil
+    cdef bint check_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
+    cdef bint check_warning(self, layout_t *m, int warning) noexcept nogil

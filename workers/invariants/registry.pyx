@@ -1,10 +1,13 @@
 """The table of the laws, and the checker that a run or a cooperative schedule asks."""
 from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
-from shm.layout cimport layout_t
+from shm.layout cimport layout_t, percpu_of
 from shm.snapshot cimport Snapshot
 from shm.swapfile cimport SWP_SYNCHRONOUS_IO
-from workers.invariants.law cimport ON_SYNCHRONOUS, ON_V1
+from shm.vmstat cimport NR_WARNINGS
+from workers.invariants.law cimport ON_SYNCHRONOUS, ON_V1, Law, StepLaw, finding_t
 
 from shm.snapshot import Snapshot as open_snapshot
 from workers.invariants.c1_used_slots import UsedSlots
@@ -23,6 +26,11 @@ from workers.invariants.c15_cluster_lists import ClusterLists
 from workers.invariants.c18_no_new_slots import NoNewSlots
 from workers.invariants.f1_cached_flag import CachedFlag
 from workers.invariants.f2_cache_holds_reference import CacheHoldsReference
+from workers.invariants.f3_cache_under_lock import CacheUnderLock
+from workers.invariants.f4_writeback_is_cached import WritebackIsCached
+from workers.invariants.f6_read_before_unlock import ReadBeforeUnlock
+from workers.invariants.f8_frozen_is_clean import FrozenIsClean
+from workers.invariants.f9_exclusive_is_alone import ExclusiveIsAlone
 from workers.invariants.f10_cached_charge import CachedCharge
 from workers.invariants.l2_waiters_wake import WaitersWake
 from workers.invariants.l3_claims_end import ClaimsEnd
@@ -30,6 +38,8 @@ from workers.invariants.l4_refused_sleeps import RefusedSleeps
 from workers.invariants.l8_lock_order import LockOrder
 from workers.invariants.law import ALL
 from workers.invariants.p1_swap_pte import SwapPte
+from workers.invariants.p2_exclusive_entry import ExclusiveEntry
+from workers.invariants.p4_counts_follow import CountsFollow
 from workers.invariants.q1_reference_count import ReferenceCount
 from workers.invariants.q2_inuse_pages import InusePages
 from workers.invariants.q3_free_pages import FreePages
@@ -45,7 +55,12 @@ from workers.invariants.q15_content import Content
 from workers.invariants.q18_after_swapoff import AfterSwapoff
 from workers.invariants.q19_after_exit import AfterExit
 from workers.invariants.q20_count_memory import CountMemory
+from workers.invariants.t1_first_reference import FirstReference
+from workers.invariants.t2_free_unused import FreeUnused
+from workers.invariants.t3_insertion import Insertion
+from workers.invariants.t4_good_copy import GoodCopy
 from workers.invariants.t5_cgroup_record import CgroupRecord
+from workers.invariants.t7_block_dropped import BlockDropped
 from workers.invariants.t9_slots_in_use import SlotsInUse
 from workers.protocols.registry import nearest
 
@@ -54,11 +69,12 @@ LAWS = {
     for law in (
         UsedSlots(), CountBounds(), MapByte(), CacheMirror(), CachedIsPinned(), NoCacheBit(),
         FreeIsEmpty(), ShadowIsCounted(), WordKinds(), ExtendTable(), Continuation(), OneFolioOneSlot(),
-        ClusterLists(), NoNewSlots(), CachedFlag(), CacheHoldsReference(), CachedCharge(), SwapPte(), ReferenceCount(), InusePages(),
-        FreePages(), CachedPages(),
-        Swapcached(),
-        FolioReferences(), NothingHeld(), CgroupId(), SwapCharge(), MemoryCharge(), OnMmlist(), Content(),
-        AfterSwapoff(), AfterExit(), CountMemory(), WaitersWake(), ClaimsEnd(), RefusedSleeps(), LockOrder(), CgroupRecord(), SlotsInUse(),
+        ClusterLists(), NoNewSlots(), CachedFlag(), CacheHoldsReference(), CacheUnderLock(), WritebackIsCached(),
+        ReadBeforeUnlock(), FrozenIsClean(), ExclusiveIsAlone(), CachedCharge(), SwapPte(), ExclusiveEntry(), CountsFollow(),
+        ReferenceCount(), InusePages(), FreePages(), CachedPages(), Swapcached(), FolioReferences(), NothingHeld(),
+        CgroupId(), SwapCharge(), MemoryCharge(), OnMmlist(), Content(), AfterSwapoff(), AfterExit(), CountMemory(),
+        WaitersWake(), ClaimsEnd(), RefusedSleeps(), LockOrder(), FirstReference(), FreeUnused(), Insertion(), GoodCopy(), CgroupRecord(),
+        BlockDropped(), SlotsInUse(),
     )
 }
 
@@ -70,85 +86,128 @@ cdef bint is_excused(layout_t *m, int unless) noexcept nogil:
     return unless == ON_SYNCHRONOUS and m.si[0].flags & SWP_SYNCHRONOUS_IO
 
 
-cdef class Link:
-    """One law in a chain. A chain, not an array: compiled code may call through it without the GIL."""
+cdef class Chain:
+    """The laws asked at one place, in an array: compiled code may call through it without the GIL."""
+
+    def __init__(self, laws, protocol=None) -> None:
+        """`laws` as `protocol` is asked for them; None: without exception."""
+        self.laws = list(laws)
+        self.nr = len(self.laws)
+        self.law = <void **>calloc(self.nr + 1, sizeof(void *))
+        self.findings = <finding_t *>calloc(self.nr + 1, sizeof(finding_t))
+        self.unless = <int *>calloc(self.nr + 1, sizeof(int))
+        if self.law == NULL or self.findings == NULL or self.unless == NULL:
+            raise MemoryError("no memory for what the laws find")
+        for i in range(self.nr):
+            self.law[i] = <void *>self.laws[i]
+            self.unless[i] = self.laws[i].unless.get(protocol, 0)
+        self.forget()
+
+    def __dealloc__(self):
+        free(self.law)
+        free(self.findings)
+        free(self.unless)
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil:
-        cdef uint64_t before = self.finding.count
-        cdef bint found
-        if not is_excused(m, self.unless):
-            self.law.at_rest(m, &self.finding)
-        found = self.finding.count != before
-        if not self.last and self.next.at_rest(m):
-            return True
-        return found
+        cdef uint64_t before = self.total
+        cdef int i
+        for i in range(self.nr):
+            if not is_excused(m, self.unless[i]):
+                (<Law>self.law[i]).at_rest(m, &self.findings[i])
+        return self.total != before
 
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
-        cdef uint64_t before = self.finding.count
-        cdef bint found
-        self.law.on_cluster(m, device, cluster, &self.finding)
-        found = self.finding.count != before
-        if not self.last and self.next.on_cluster(m, device, cluster):
-            return True
-        return found
+        cdef uint64_t before = self.total
+        cdef int i
+        for i in range(self.nr):
+            (<Law>self.law[i]).on_cluster(m, device, cluster, &self.findings[i])
+        return self.total != before
 
+    cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil:
+        cdef uint64_t before = self.total
+        cdef int i
+        for i in range(self.nr):
+            (<Law>self.law[i]).on_folio(m, pfn, &self.findings[i])
+        return self.total != before
 
-cdef Link chain(list laws, str protocol=None):
-    """The links of `laws`, in their order, as `protocol` is asked for them; None for an empty list."""
-    cdef Link head = None, link
-    for law in reversed(laws):
-        link = Link.__new__(Link)
-        link.law = law
-        link.unless = law.unless.get(protocol, 0)
-        link.next = head
-        link.last = head is None
-        head = link
-    return head
+    cdef bint on_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
+        cdef uint64_t before = self.total, page
+        cdef int i
+        for page in range(first, end):
+            for i in range(self.nr):
+                (<Law>self.law[i]).on_page(m, mm, page, &self.findings[i])
+        return self.total != before
 
+    cdef bint on_warning(self, layout_t *m, int warning) noexcept nogil:
+        cdef uint64_t before = self.total
+        cdef int i
+        for i in range(self.nr):
+            (<Law>self.law[i]).on_warning(m, warning, &self.findings[i])
+        return self.total != before
 
-cdef list told(Link head):
-    cdef list findings = []
-    cdef Link link = head
-    while link is not None:
-        if link.finding.count:
-            findings.append({
-                "law": link.law.id,
-                "sentence": link.law.sentence,
-                "detail": link.finding.text.decode("utf-8", "replace"),
-                "count": link.finding.count,
-            })
-        link = link.next
-    return findings
+    def told(self) -> list[dict]:
+        """Laws found broken, one dict each: law, sentence, detail of the first breach, count."""
+        return [
+            {
+                "law": self.laws[i].id,
+                "sentence": self.laws[i].sentence,
+                "detail": self.findings[i].text.decode("utf-8", "replace"),
+                "count": self.findings[i].count,
+            }
+            for i in range(self.nr) if self.findings[i].count
+        ]
 
-
-cdef void forget(Link head):
-    cdef Link link = head
-    while link is not None:
-        link.finding.count = 0
-        link.finding.text[0] = 0
-        link = link.next
+    def forget(self) -> None:
+        """As if nothing had been found."""
+        memset(self.findings, 0, self.nr * sizeof(finding_t))
+        for i in range(self.nr):
+            self.findings[i].total = &self.total
+        self.total = 0
 
 
 cdef class Checker:
-    """The laws of one protocol, without the GIL: `check_cluster` under a cluster lock, `check_rest` at rest.
+    """The laws of one protocol, without the GIL: at rest, and at each place where a lock is released or a step warns.
 
-    Each returns whether it has found anything this time. Findings add up until `reset`, with the words of the first.
+    Each check returns whether it has found anything this time. Findings add up until `reset`, with the words of the first.
     """
 
     def __init__(self, protocol: str) -> None:
         protocol = known(protocol)
         laws = list(LAWS.values())
         self.protocol = protocol
-        self.rest = chain([law for law in laws if protocol in law.protocols], protocol)
-        self.cluster = chain([law for law in laws if protocol in law.cluster_protocols])
-        self.any_rest = self.rest is not None
-        self.any_cluster = self.cluster is not None
+        self.rest = Chain([law for law in laws if protocol in law.protocols and not isinstance(law, StepLaw)], protocol)
+        self.cluster = Chain([law for law in laws if protocol in law.cluster_protocols])
+        self.folio = Chain([law for law in laws if protocol in law.folio_protocols])
+        self.page = Chain([law for law in laws if protocol in law.page_protocols])
+        self.steps = Chain([law for law in laws if protocol in law.protocols and law.warnings])
 
     cdef bint check_rest(self, layout_t *m) noexcept nogil:
-        return self.any_rest and self.rest.at_rest(m)
+        """Memory at rest, and what the steps have warned of since it was reset."""
+        cdef uint32_t warned = 0, cpu
+        cdef int warning
+        cdef bint broken = False
+        for cpu in range(<uint32_t>m.geo.cpus):
+            warned |= percpu_of(m, cpu).warned
+        for warning in range(NR_WARNINGS):
+            if warned >> warning & 1 and self.steps.on_warning(m, warning):
+                broken = True
+        return self.rest.at_rest(m) or broken
 
     cdef bint check_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
-        return self.any_cluster and self.cluster.on_cluster(m, device, cluster)
+        """Context: that cluster's lock held, or nobody at work."""
+        return self.cluster.on_cluster(m, device, cluster)
+
+    cdef bint check_folio(self, layout_t *m, uint32_t pfn) noexcept nogil:
+        """Context: that folio's lock held, or nobody at work."""
+        return self.folio.on_folio(m, pfn)
+
+    cdef bint check_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
+        """Pages [first, end) of an mm. Context: their page-table lock held, or nobody at work."""
+        return self.page.on_pages(m, mm, first, end)
+
+    cdef bint check_warning(self, layout_t *m, int warning) noexcept nogil:
+        """A step has just given that warning."""
+        return self.steps.on_warning(m, warning)
 
     def look_at_rest(self, Snapshot snapshot) -> bool:
         """`check_rest` of a segment at rest; whether a law is broken."""
@@ -167,20 +226,43 @@ cdef class Checker:
             found = self.check_cluster(&snapshot.m, device, cluster)
         return found
 
+    def look_on_folio(self, Snapshot snapshot, uint32_t pfn) -> bool:
+        """`check_folio` of one folio; whether a law is broken. IndexError: there is no such folio."""
+        cdef bint found
+        if not 0 < pfn < snapshot.m.geo.folios:
+            raise IndexError(f"folio {pfn}: the segment has folios 1 to {snapshot.m.geo.folios - 1}")
+        with nogil:
+            found = self.check_folio(&snapshot.m, pfn)
+        return found
+
+    def look_on_pages(self, Snapshot snapshot, uint32_t mm, uint64_t first, uint64_t end) -> bool:
+        """`check_pages` of pages [first, end) of an mm; whether a law is broken. IndexError: there are no such pages."""
+        cdef bint found
+        if mm >= snapshot.m.geo.mms or end > snapshot.m.geo.pages:
+            raise IndexError(f"mm {mm} pages {first} to {end}: the segment has {snapshot.m.geo.mms} mms of"
+                             f" {snapshot.m.geo.pages} pages")
+        with nogil:
+            found = self.check_pages(&snapshot.m, mm, first, end)
+        return found
+
     def findings(self) -> list[dict]:
         """Laws found broken since the last reset, one dict each: law, sentence, detail of the first breach, count."""
         merged = {}
-        for finding in told(self.cluster) + told(self.rest):
-            if finding["law"] in merged:
-                merged[finding["law"]]["count"] += finding["count"]
-            else:
-                merged[finding["law"]] = finding
+        for chain in self.chains():
+            for finding in chain.told():
+                if finding["law"] in merged:
+                    merged[finding["law"]]["count"] += finding["count"]
+                else:
+                    merged[finding["law"]] = finding
         return [merged[law] for law in LAWS if law in merged]
 
     def reset(self) -> None:
         """Forget all findings."""
-        forget(self.cluster)
-        forget(self.rest)
+        for chain in self.chains():
+            chain.forget()
+
+    cdef tuple chains(self):
+        return self.steps, self.cluster, self.folio, self.page, self.rest
 
 
 def known(protocol: str) -> str:
@@ -191,11 +273,15 @@ def known(protocol: str) -> str:
     return protocol
 
 
-def laws_for(protocol: str, *, under_cluster_lock: bool = False) -> list[str]:
-    """Ids of the laws that `protocol` must keep at rest, or under every cluster lock. ValueError: unknown."""
+def laws_for(protocol: str, *, at_every_unlock: bool = False) -> list[str]:
+    """Ids of the laws that `protocol` must keep at rest, or wherever a lock is released or a step warns. ValueError: unknown."""
     protocol = known(protocol)
+    if not at_every_unlock:
+        return [law.id for law in LAWS.values() if protocol in law.protocols]
     return [
-        law.id for law in LAWS.values() if protocol in (law.cluster_protocols if under_cluster_lock else law.protocols)
+        law.id for law in LAWS.values()
+        if protocol in law.cluster_protocols + law.folio_protocols + law.page_protocols
+        or (protocol in law.protocols and law.warnings)
     ]
 
 
@@ -215,9 +301,8 @@ def check_known(buf, protocol: str) -> list[dict]:
     with each, as `known`, its museum number and why. They are no news, and no run fails by them. Errors as check_at_rest.
     """
     protocol = known(protocol)
-    cdef Link head = chain([law for law in LAWS.values() if protocol in law.known_broken])
+    cdef Chain chain = Chain([law for law in LAWS.values() if protocol in law.known_broken])
     cdef Snapshot snapshot
     with open_snapshot(buf) as snapshot:
-        if head is not None:
-            head.at_rest(&snapshot.m)
-    return [{**finding, "known": LAWS[finding["law"]].known_broken[protocol]} for finding in told(head)]
+        chain.at_rest(&snapshot.m)
+    return [{**finding, "known": LAWS[finding["law"]].known_broken[protocol]} for finding in chain.told()]

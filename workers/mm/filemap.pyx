@@ -177,10 +177,12 @@ cdef void folio_lock_from_io(Cpu cpu, uint32_t pfn) noexcept nogil:
 
 
 cdef void folio_unlock(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Unlock: to the first waiter when there is one. Context: folio locked by us; takes the queue's lock."""
+    """Unlock: to the first waiter when there is one. Context: folio locked by us, its laws hold here; takes the queue's lock."""
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef wait_queue *q
     cdef uint32_t seen, heir, left
+    if cpu.cooperative:
+        cpu.folio_unlocked(pfn)
     sleeping_unlock(cpu, CLASS_FOLIO)
     point(cpu, &folio.flags, WRITES)
     store32(&folio.lock_owner, 0)

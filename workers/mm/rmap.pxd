@@ -26,6 +26,12 @@ cdef inline void pte_lock(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
     """Context: mm_users or anon_vma lock held; takes the page-table lock of the page."""
     cpu.lock(ptl_of(&cpu.m, mm, page))
 
+cdef inline void ptes_unlock(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """Context: the page-table lock of [first, end) held, given back; the laws of these entries hold here."""
+    if cpu.cooperative:
+        cpu.page_table_unlocked(mm, first, end)
+    cpu.unlock(ptl_of(&cpu.m, mm, first))
+
 cdef inline void pte_unlock(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
-    """Context: page-table lock held, given back."""
-    cpu.unlock(ptl_of(&cpu.m, mm, page))
+    """Context: the page-table lock of the page held, given back; the laws of its entry hold here."""
+    ptes_unlock(cpu, mm, page, page + 1)

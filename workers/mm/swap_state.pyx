@@ -2,16 +2,22 @@
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
 from shm.atomic cimport add_i32, load32, load64, load_i64, store64
-from shm.folio cimport PG_SWAPCACHE, folio_t
+from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, PG_WRITEBACK, folio_t
+from shm.inject cimport INJECT_DEVICE_ERROR
+from shm.layout cimport block_of, payload_of
 from shm.memcg cimport COUNTER_SWAP, page_counter
 from shm.swap_table cimport (
     pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_count_bits, swp_tb_is_folio, swp_tb_to_pfn,
 )
-from shm.swp_entry cimport swp_entry_t
+from shm.slots cimport slot_has_references
+from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.trace cimport TRACE_ADD_FOLIO, TRACE_DEL_FOLIO
-from shm.vmstat cimport WARN_ADD_CACHED, WARN_DEL_FOREIGN, WARN_TABLE_STUCK
+from shm.vmstat cimport (
+    WARN_ADD_CACHED, WARN_ADD_WRONG, WARN_CACHE_UNLOCKED, WARN_DEL_FOREIGN, WARN_DEL_ONLY_COPY, WARN_TABLE_STUCK,
+)
 from workers.cpu cimport READS, WRITES, Cpu, point, trace, warn
-from workers.mm.memcontrol cimport mod_swapcache_stat
+from workers.mm.content cimport content_identity, content_stamp
+from workers.mm.memcontrol cimport mod_swapcache_stat, slot_of
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
 from workers.mm.page_counter cimport counter_of, parent_mem_cgroup
 from workers.mm.swapfile cimport (
@@ -63,6 +69,33 @@ cdef bint folio_matches_swap_entry(Cpu cpu, uint32_t pfn, swp_entry_t entry) noe
     return folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) and load64(&folio_of(cpu, pfn).swap) == entry
 
 
+cdef bint may_enter(Cpu cpu, folio_t *folio, swp_entry_t entry) noexcept nogil:
+    """Whether the slot is for this folio: what is read must be somebody's, what is written nobody's.
+
+    A folio that is not uptodate though its read has ended may be written too. Context: as folio_enters_cache.
+    """
+    if slot_has_references(&cpu.m, slot_of(cpu, entry)):
+        return not folio_test(folio, PG_UPTODATE)
+    return folio_test(folio, PG_UPTODATE) or cpu.my.claimed_entry == entry or cpu.my.reserved_entry == entry or (
+        cpu.m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0)
+
+
+cdef bint copy_is_good(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Whether whoever reads the slot after the folio has gone finds what the folio holds. Context: folio locked."""
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef uint32_t block = load32(&cpu.m.handles[slot_of(cpu, entry)])
+    cdef char *copy
+    if folio_test(folio, PG_DIRTY | PG_WRITEBACK):
+        return False
+    if not folio_test(folio, PG_UPTODATE):
+        return True
+    if block == 0:
+        return False
+    copy = block_of(&cpu.m, swp_type(entry), block)
+    return content_stamp(copy) == content_stamp(payload_of(&cpu.m, pfn)) and (
+        content_identity(copy) == content_identity(payload_of(&cpu.m, pfn)))
+
+
 cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *word) noexcept nogil:
     """The word names the folio, the folio the slot, and the cache holds a reference.
 
@@ -71,6 +104,10 @@ cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
     cdef folio_t *folio = folio_of(cpu, pfn)
     if swp_tb_is_folio(load64(word)):
         warn(cpu, WARN_ADD_CACHED, entry, pfn, load64(word))
+    if load32(&folio.lock_owner) != cpu.id + 1:
+        warn(cpu, WARN_CACHE_UNLOCKED, entry, pfn, load32(&folio.lock_owner))
+    if not may_enter(cpu, folio, entry):
+        warn(cpu, WARN_ADD_WRONG, entry, pfn, load32(&folio.flags))
     add_i32(&folio.refcount, 1)
     folio_set(folio, PG_SWAPCACHE)
     store64(&folio.swap, entry)
@@ -88,6 +125,10 @@ cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
     cdef folio_t *folio = folio_of(cpu, pfn)
     if word == NULL or not swp_tb_is_folio(load64(word)) or swp_tb_to_pfn(load64(word)) != pfn:
         warn(cpu, WARN_DEL_FOREIGN, entry, pfn, 0 if word == NULL else load64(word))
+    if load32(&folio.lock_owner) != cpu.id + 1:
+        warn(cpu, WARN_CACHE_UNLOCKED, entry, pfn, load32(&folio.lock_owner))
+    if slot_has_references(&cpu.m, slot_of(cpu, entry)) and not copy_is_good(cpu, pfn, entry):
+        warn(cpu, WARN_DEL_ONLY_COPY, entry, pfn, load32(&folio.flags))
     if word != NULL:
         point(cpu, word, WRITES)
         swap_table_set(word, 0, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(word))))

@@ -4,14 +4,16 @@ from libc.stdint cimport uint32_t, uint64_t, uint8_t
 from shm.atomic cimport add_i64, fence, load32, load64, load8, store32, store8, store_i64
 from shm.cluster cimport CLUSTER_FLAG_NONFULL, swap_cluster_info
 from shm.inject cimport INJECT_LOCK_DELAY
-from shm.slots cimport slot_byte
+from shm.lock cimport lock_holder
+from shm.slots cimport slot_count, slot_has_references
 from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD
 from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio, swp_tb_to_pfn
 from shm.swapfile cimport SWP_USED, swap_info_struct
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.trace cimport TRACE_FREE_SLOT
 from shm.vmstat cimport (
-    WAIT_FOLIO_LOCK, WAIT_MMAP_LOCK, WAIT_RECLAIM, WAIT_TICK_SLEEP, WARN_FREE_IN_USE, WARN_NO_SLOT, WARN_SPIN,
+    WAIT_FOLIO_LOCK, WAIT_MMAP_LOCK, WAIT_RECLAIM, WAIT_TICK_SLEEP, WARN_FIRST_REFERENCE,
+    WARN_FREE_IN_USE, WARN_FREE_UNLOCKED, WARN_NO_SLOT, WARN_SPIN,
 )
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, injected, point, trace, warn
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
@@ -96,13 +98,26 @@ cdef void swap_cache_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil:
         swap_cluster_unlock(cpu, entry)
 
 
+cdef void check_first_reference(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Warn unless the slot's folio is in the swap cache and locked by us. Context: cluster lock held."""
+    cdef uint64_t *word = swap_word(cpu, entry)
+    cdef uint32_t pfn = 0
+    if word != NULL and swp_tb_is_folio(load64(word)):
+        pfn = swp_tb_to_pfn(load64(word))
+    if pfn == 0 or load32(&cpu.m.folios[pfn].lock_owner) != cpu.id + 1:
+        warn(cpu, WARN_FIRST_REFERENCE, entry, pfn, load32(&cpu.m.folios[pfn].lock_owner))
+
+
 cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     """One more PTE refers to the slot. 0, -ENOENT, -ENOMEM: swap_count_alloc is to be called, with no spinlock held.
 
     Context: a reference or the locked cache folio pins the slot; takes the cluster lock.
     """
     cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
+    cdef bint first = not slot_has_references(&cpu.m, slot_of(cpu, entry))
     cdef int err = p.swap_dup_entry_locked(cpu, ci, entry)
+    if first and err == 0:
+        check_first_reference(cpu, entry)
     swap_cluster_unlock(cpu, entry)
     return err
 
@@ -159,7 +174,7 @@ cdef void clear_shadow(Cpu cpu, swp_entry_t entry) noexcept nogil:
     if word == NULL or load64(word) == SWP_TB_NULL:
         return
     if swp_tb_is_folio(load64(word)):
-        warn(cpu, WARN_FREE_IN_USE, entry, swp_tb_to_pfn(load64(word)), slot_byte(&cpu.m, slot_of(cpu, entry)))
+        warn(cpu, WARN_FREE_IN_USE, entry, swp_tb_to_pfn(load64(word)), 0)
     if cpu.m.control.i_pages:
         cpu.lock(i_pages_of(cpu, entry))
         swap_table_set(word, 0, SWP_TB_NULL)
@@ -194,6 +209,10 @@ cdef void swap_range_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
 
 cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
     """The slot is free from here (kernel: swap_entries_free). Context: cluster lock held; takes si->lock."""
+    if slot_has_references(&cpu.m, slot_of(cpu, entry)):
+        warn(cpu, WARN_FREE_IN_USE, entry, 0, slot_count(&cpu.m, slot_of(cpu, entry)))
+    if lock_holder(&ci.lock) != <int>cpu.id:
+        warn(cpu, WARN_FREE_UNLOCKED, entry, load64(&ci.lock.word), 0)
     if cpu.m.geo.slot_format != SLOTS_TABLE:
         store8(&cpu.m.swap_map[slot_of(cpu, entry)], 0)
     mem_cgroup_uncharge_swap(cpu, entry, 1)

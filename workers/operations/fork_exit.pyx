@@ -15,7 +15,7 @@ from workers.mm.filemap cimport mmap_write_lock, mmap_write_unlock
 from workers.mm.memcontrol cimport css_join, css_leave
 from workers.mm.page_alloc cimport folio_clear, folio_get, folio_of, folio_put
 from workers.mm.rmap cimport (
-    folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, pte_unlock, ptep_get,
+    folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, ptep_get, ptes_unlock,
 )
 from workers.mm.swapfile cimport swap_dup_entry
 from workers.mm.protocol cimport Protocol
@@ -110,8 +110,8 @@ cdef int copy_pte_range(Cpu cpu, Protocol p, uint32_t parent, uint32_t child, ui
         err = copy_pte(cpu, p, parent, child, page[0])
         if err == 0:
             page[0] += 1
-    pte_unlock(cpu, child, first)
-    pte_unlock(cpu, parent, first)
+    ptes_unlock(cpu, child, first, page[0])
+    ptes_unlock(cpu, parent, first, page[0])
     return err
 
 
@@ -183,7 +183,7 @@ cdef void zap_range(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t e
         pte_lock(cpu, mm, first)
         for page in range(first, stop):
             zap_pte(cpu, p, mm, page)
-        pte_unlock(cpu, mm, first)
+        ptes_unlock(cpu, mm, first, stop)
         first = stop
 
 

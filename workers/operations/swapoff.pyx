@@ -31,6 +31,9 @@ from workers.operations.fork_exit cimport mmput
 from workers.operations.readahead cimport swapin_readahead
 from workers.mm.protocol cimport Protocol, vm_fault
 
+cdef enum:
+    LOOK_AGAIN_NS = 100  # between two rounds of try_to_unuse
+
 
 cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     """Map the folio in place of the swap PTE: the PTE first, then the count, in every version.
@@ -117,7 +120,7 @@ cdef int try_to_unuse(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
                 unuse_slot(cpu, p, swp_entry(device, off))
         if load32(&cpu.m.control.stop):
             return EINTR
-        cpu.busy(100)
+        cpu.relax(LOOK_AGAIN_NS)
     fence()  # pairs with the barrier of swap_range_free: what was freed before inuse fell is seen
     return 0
 

@@ -4,11 +4,11 @@ Step i happens before step j when the same CPU takes both, or when they depend o
 chain of such pairs: Mazurkiewicz's order of a trace. Executions with one order are one class: they end alike. The order
 is kept as vector clocks (Mattern 1989), one row a step.
 
-What a step is known to be only when it is taken: a trylock of a lock that is held reads it. A sleep that ended because
-its time had come, and not because of anybody's step, is `timed`: it depends on every step.
+What a step is known to be only when it is taken: a trylock of a lock that is held reads it. A sleep that ends because
+time has passed, which it only does when nobody can go on, happens after all that came before that: its `barrier`.
 """
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from workers.schedulers.schedule cimport EVERYTHING, pending_t
 
 cdef enum:
@@ -17,7 +17,7 @@ cdef enum:
 cdef struct node_t:  # a step, or a chance that the step before it left open
     pending_t step
     uint64_t enabled  # sets of CPUs, before the step
-    uint64_t timed
+    uint64_t timed  # whose sleep has ended because time has passed
     uint64_t sleep  # what follows if one of these goes on was seen already
     uint64_t done
     uint64_t backtrack  # to be tried here
@@ -28,9 +28,9 @@ cdef struct node_t:  # a step, or a chance that the step before it left open
     int32_t before_on_object
     int32_t before_wide
     int32_t acquisition  # the step that held the lock last before this one took it
-    uint8_t is_chance
-    uint8_t happens  # of a chance: whether it does
-    uint8_t is_timed
+    int32_t barrier  # steps before this index happen before this one, whatever they touch
+    bint is_chance
+    bint happens  # of a chance: whether it does
 
 cdef struct object_t:
     uint64_t object
@@ -71,8 +71,6 @@ cdef class ExecutedSteps:
     cdef uint64_t initials(self, const race_t *race, int j) noexcept nogil
     cdef bint begins(self, const uint32_t *clock, const int32_t *first, uint64_t seen) noexcept nogil
 
-cdef bint conflicts(const node_t *a, const node_t *b) noexcept nogil
-
 cdef inline bint is_wide(const node_t *node) noexcept nogil:
     """Whether it may depend on steps on other objects than its own."""
-    return node.is_timed or node.step.object == EVERYTHING
+    return node.step.object == EVERYTHING

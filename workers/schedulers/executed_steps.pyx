@@ -11,11 +11,6 @@ cdef enum:
     FIRST_SLOTS = 64
 
 
-cdef bint conflicts(const node_t *a, const node_t *b) noexcept nogil:
-    """Whether the order of two steps of different CPUs matters."""
-    return a.is_timed or b.is_timed or dependent(&a.step, &b.step)
-
-
 cdef inline bint covers(const uint32_t *clock, const node_t *nodes, int i) noexcept nogil:
     """Whether step i happens before the step with that clock, or is it."""
     return clock[nodes[i].cpu] > <uint32_t>i
@@ -158,6 +153,9 @@ cdef class ExecutedSteps:
             memcpy(clock, self.clocks + <uint64_t>node.before_of_cpu * self.nr_cpus, self.nr_cpus * sizeof(uint32_t))
         else:
             memset(clock, 0, self.nr_cpus * sizeof(uint32_t))
+        for k in range(node.barrier):
+            if not self.nodes[k].is_chance:
+                clock[self.nodes[k].cpu] = max(clock[self.nodes[k].cpu], <uint32_t>k + 1)
         if of_lock:
             holder = self.objects[node.object].acquisition
             if holder >= 0 and not covers(clock, self.nodes, holder):
@@ -170,7 +168,7 @@ cdef class ExecutedSteps:
         while on_object >= 0 or wide >= 0:
             k = max(on_object, wide)
             earlier = &self.nodes[k]
-            if not earlier.is_chance and not covers(clock, self.nodes, k) and conflicts(earlier, node):
+            if not earlier.is_chance and not covers(clock, self.nodes, k) and dependent(&earlier.step, &node.step):
                 if not of_lock or earlier.object != node.object:
                     self.races[nr].earlier = k
                     self.races[nr].of_holders = False
@@ -180,8 +178,6 @@ cdef class ExecutedSteps:
                 on_object = earlier.before_on_object if earlier.step.access != WRITES else -1
             if k == wide:
                 wide = k - 1 if is_wide(node) else earlier.before_wide
-            if not earlier.is_chance and earlier.is_timed:
-                break
         clock[p] = <uint32_t>j + 1
         return nr
 
@@ -238,7 +234,7 @@ cdef class ExecutedSteps:
             if self.nodes[k].is_chance or clock[c] > <uint32_t>i:
                 continue
             if not enabled:
-                enabled = conflicts(&self.nodes[k], later)
+                enabled = dependent(&self.nodes[k].step, &later.step)
             if seen >> self.nodes[k].cpu & 1:
                 continue
             if self.begins(clock, first, seen):

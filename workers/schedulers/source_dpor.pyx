@@ -10,16 +10,16 @@ Deviations, all of them on the safe side:
 - Locks are known: an acquire waits until it can be taken, so its race is with the step that took the lock before it,
   never with the release that lets it in. A failing trylock reads the lock.
 - A step that only became enabled by the earlier one is in no race with it, unless something else enables it there.
-- A sleep that ends because its time has come depends on every step. What the clock then says of two sleepers is taken
-  as it is: their times differ by the few ns of the steps before, and are not reordered.
+- A sleep ends because time has passed only when nobody can go on: after all that came before, and in no race with it.
+  Which of two sleepers' times comes first is taken as the clock says: a few ns of the steps before may decide it.
 - An execution that ends early, at a broken law or its limit, tries everybody at its last step.
 - Chances are enumerated as they are met: both ways, everywhere.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from workers.cpu cimport STEP_END, STEP_PARK, STEP_TICK
-from workers.schedulers.executed_steps cimport MOST_CPUS, ExecutedSteps, conflicts, node_t, race_t
-from workers.schedulers.schedule cimport CUT, EVERYTHING, REFUSED, Schedule, dependent, pending_t
+from workers.schedulers.executed_steps cimport MOST_CPUS, ExecutedSteps, node_t
+from workers.schedulers.schedule cimport CUT, REFUSED, Schedule, dependent, pending_t
 
 cdef enum:  # trouble
     NONE = 0
@@ -121,11 +121,16 @@ cdef class SourceDpor(Schedule):
         if node.pendings != self.hash_pending():
             self.trouble = OTHER_PENDING
             return REFUSED
+        self.note_sleepers(node)
         if self.position == self.steps.length - 1:
-            self.steps.as_taken(&node.step, &self.pending[node.cpu])
-            node.object = self.steps.number_of(node.step.object)
-            node.is_timed = node.timed >> node.cpu & 1
+            self.fill(node)
         return node.cpu
+
+    cdef void fill(self, node_t *node) noexcept nogil:
+        """The step of the node's CPU."""
+        self.steps.as_taken(&node.step, &self.pending[node.cpu])
+        node.object = self.steps.number_of(node.step.object)
+        node.barrier = self.slept_until[node.cpu] if node.timed >> node.cpu & 1 else 0
 
     cdef int extend(self, uint64_t enabled, int last) noexcept nogil:
         """A place where no execution has been."""
@@ -148,15 +153,14 @@ cdef class SourceDpor(Schedule):
         node.pendings = self.hash_pending()
         node.cpu = last if last >= 0 and (enabled & ~asleep) >> last & 1 else lowest(enabled & ~asleep)
         node.backtrack = bit(node.cpu)
-        node.is_timed = timed >> node.cpu & 1
-        self.steps.as_taken(&node.step, &self.pending[node.cpu])
-        node.object = self.steps.number_of(node.step.object)
+        self.note_sleepers(node)
+        self.fill(node)
         return node.cpu
 
     cdef uint64_t asleep_now(self) noexcept nogil:
         """Who went on at the last place in an execution before, and commutes with what was taken there instead."""
         cdef node_t *before
-        cdef node_t other
+        cdef pending_t other
         cdef uint64_t asleep, left
         cdef int cpu
         if self.step < 0:
@@ -167,33 +171,41 @@ cdef class SourceDpor(Schedule):
         while left != 0:
             cpu = lowest(left)
             left &= left - 1
-            self.steps.as_taken(&other.step, &self.pending[cpu])
-            other.is_timed = before.timed >> cpu & 1
-            if conflicts(before, &other):
+            self.steps.as_taken(&other, &self.pending[cpu])
+            if dependent(&before.step, &other):
                 asleep &= ~bit(cpu)
         return asleep
 
     cdef uint64_t timed_now(self, uint64_t enabled) noexcept nogil:
-        """Who can go on because its time has come: asleep before the last step, which has nothing to do with it."""
+        """Whose sleep has ended because time has passed: nobody else can go on, and not all were let go by the last step."""
         cdef node_t *before = &self.steps.nodes[max(0, self.step)]
-        cdef uint64_t timed = 0, left = enabled
+        cdef uint64_t timed, left = enabled
         cdef const pending_t *pending
+        cdef bint passed = False
         cdef int cpu
-        if self.step >= 0:
-            timed = before.timed & ~bit(before.cpu) & enabled
+        if self.step < 0:
+            return 0
+        timed = before.timed & ~bit(before.cpu) & enabled
         while left != 0:
             cpu = lowest(left)
             left &= left - 1
             pending = &self.pending[cpu]
-            if pending.kind == STEP_TICK and pending.object != EVERYTHING:
-                timed |= bit(cpu)
-            elif pending.kind == STEP_TICK or pending.kind == STEP_PARK:
-                if self.step >= 0 and cpu != before.cpu and not before.enabled >> cpu & 1:
-                    if not dependent(&before.step, pending):
-                        timed |= bit(cpu)
-        if self.step >= 0 and self.pending[before.cpu].kind == STEP_TICK and enabled == timed | bit(before.cpu):
-            timed = enabled  # it lay down last, and nobody was up: the clock was put forward
-        return timed
+            if pending.kind != STEP_TICK and pending.kind != STEP_PARK:
+                return timed
+            if cpu != before.cpu and not before.enabled >> cpu & 1 and not dependent(&before.step, pending):
+                passed = True
+        return enabled if passed else timed
+
+    cdef void note_sleepers(self, const node_t *node) noexcept nogil:
+        """Whose time has passed at this place, and not before."""
+        cdef uint64_t left = node.timed
+        cdef int cpu
+        if self.step >= 0:
+            left &= ~self.steps.nodes[self.step].timed | bit(self.steps.nodes[self.step].cpu)
+        while left != 0:
+            cpu = lowest(left)
+            left &= left - 1
+            self.slept_until[cpu] = self.position
 
     cdef uint64_t hash_pending(self) noexcept nogil:
         cdef uint64_t hash = <uint64_t>0xCBF29CE484222325, what
@@ -280,10 +292,9 @@ cdef class SourceDpor(Schedule):
             if self.pending[cpu].kind == STEP_END or self.asleep >> cpu & 1:
                 continue
             node.is_chance = False
-            node.is_timed = False
+            node.timed = 0
             node.cpu = cpu
-            self.steps.as_taken(&node.step, &self.pending[cpu])
-            node.object = self.steps.number_of(node.step.object)
+            self.fill(node)
             self.analyse(j)
 
     def refusal(self) -> str:

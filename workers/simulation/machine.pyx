@@ -5,6 +5,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from shm.layout cimport layout_attach, layout_t, percpu_of
+from shm.mm cimport PTE_ACCESSED, pte_present
 from shm.percpu cimport percpu_t
 from workers.executors.program cimport Program
 from workers.mm.page_io cimport worker_leaves
@@ -81,6 +82,13 @@ cdef class Machine:
         if self.plan.workers > self.run.cpus:
             self.seat(<uint32_t>self.run.cpus, False)
 
+    cdef void age(self) noexcept nogil:
+        """No page has been used of late: else the first to reclaim would find a memory full of pages in use."""
+        cdef uint64_t i
+        for i in range(self.m.geo.mms * self.m.geo.pages):
+            if pte_present(self.m.ptes[i]):
+                self.m.ptes[i] &= ~<uint64_t>PTE_ACCESSED
+
     def begin(self, virtual_ns: int, grace_ns: int) -> None:
         """All CPUs at work, from virtual time 0 and with nothing counted; they are stopped at `virtual_ns`."""
         cdef uint32_t cpu
@@ -93,6 +101,7 @@ cdef class Machine:
                 memset(pc.latencies, 0, sizeof(pc.latencies))
         self.m.control.cpus_working = <uint32_t>self.run.cpus
         self.m.control.measuring = 1
+        self.age()
         self.simulator.restart(self.run.seed, virtual_ns, virtual_ns + grace_ns)
         for cpu in range(<uint32_t>self.plan.workers):
             self.seat(cpu, False)

@@ -1,7 +1,10 @@
 """writeok_at_entry: has_cache_waitqueue whose allocator looks only once whether the device takes pages (museum 16).
 
 - Kernel: up to 6.12; 0ec8bc9e880e looks again under the cluster lock, and has swapoff wait for allocators.
-- Wrong: SWP_WRITEOK is seen when the device is chosen, a swapoff begins and finds nothing in use, and then the slot is taken.
+- Holder: as in has_cache_waitqueue.
+- Loser: as in has_cache_waitqueue.
+- Cost: none, until it goes wrong: SWP_WRITEOK is seen when the device is chosen, a swapoff begins and finds nothing
+  in use, and then the slot is taken.
 """
 from libc.stdint cimport uint32_t
 
@@ -15,6 +18,9 @@ from workers.protocols.has_cache_waitqueue cimport HasCacheWaitqueue
 
 
 cdef class WriteokAtEntry(HasCacheWaitqueue):
+    def __cinit__(self):
+        self.name = "writeok_at_entry"
+
     cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
         """Context: folio locked; cluster lock held. SWP_WRITEOK may be clear by now."""
         store8(&cpu.m.swap_map[slot_of(cpu, entry)], SWAP_HAS_CACHE)

@@ -1,0 +1,34 @@
+"""F6. The lock of a folio that is read is what its readers wait for: unlocked too early, they find no content.
+
+The emulator counts what was read with an error, not which folio it was: after the first one the law is not looked at.
+"""
+from libc.stdint cimport uint32_t
+
+from shm.folio cimport PG_SWAPCACHE, PG_UPTODATE
+from shm.inject cimport INJECT_DEVICE_ERROR
+from shm.layout cimport layout_t, percpu_of
+from shm.vmstat cimport EV_READ_ERRORS
+from workers.invariants.law cimport FolioLaw, finding_t, tell
+
+
+cdef bint reads_fail(layout_t *m) noexcept nogil:
+    """Whether some read may have ended with an error."""
+    cdef uint32_t cpu
+    if m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0:
+        return True
+    for cpu in range(<uint32_t>m.geo.cpus):
+        if percpu_of(m, cpu).events[EV_READ_ERRORS] != 0:
+            return True
+    return False
+
+
+cdef class ReadBeforeUnlock(FolioLaw):
+    """A folio that is unlocked in the swap cache is uptodate, unless its read has failed."""
+
+    def __cinit__(self):
+        self.id = "F6"
+
+    cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
+        if m.folios[pfn].flags & (PG_SWAPCACHE | PG_UPTODATE) == PG_SWAPCACHE and not reads_fail(m):
+            tell(out, b"folio %lu is in the swap cache at 0x%lx, and nobody has read it: flags 0x%lx", pfn,
+                 m.folios[pfn].swap, m.folios[pfn].flags, 0)
