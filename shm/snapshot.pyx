@@ -366,6 +366,8 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "lock": (<uintptr_t>&ci.lock.word, 8), "count": (<uintptr_t>&ci.count, 2),
             "flags": (<uintptr_t>&ci.flags, 1), "table": (<uintptr_t>&ci.table, 4), "prev": (<uintptr_t>&ci.prev, 4),
             "next": (<uintptr_t>&ci.next, 4), "owner": (<uintptr_t>&ci.owner, 4), "ext": (<uintptr_t>&ci.ext, 4),
+            "swept": (<uintptr_t>&ci.swept, 4),
+            "swept": (<uintptr_t>&ci.swept, 4),
         },
         "swap_info_struct": {
             "flags": (<uintptr_t>&si.flags, 4), "inuse_pages": (<uintptr_t>&si.inuse_pages, 8),
@@ -388,9 +390,13 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "warned": (<uintptr_t>&pc.warned, 4), "events": (<uintptr_t>&pc.events, 8),
             "latencies": (<uintptr_t>&pc.latencies, sizeof(histogram_t)),
         },
-        "mm_struct": {"mmap_lock": (<uintptr_t>&mm.mmap_lock, 4), "state": (<uintptr_t>&mm.state, 4)},
+        "mm_struct": {
+            "mmap_lock": (<uintptr_t>&mm.mmap_lock, 4), "state": (<uintptr_t>&mm.state, 4),
+            "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4),
+        },
         "wait_queue": {"head": (<uintptr_t>&q.head, 4)},
         "control_t": {
             "memcg_version": (<uintptr_t>&c.memcg_version, 4), "nr_writeback": (<uintptr_t>&c.nr_writeback, 8),
+            "nr_swap_pages": (<uintptr_t>&c.nr_swap_pages, 8), "total_swap_pages": (<uintptr_t>&c.total_swap_pages, 8),
         },
     }

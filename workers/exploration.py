@@ -82,6 +82,7 @@ class StrategyTold(Model):
     strategy: Strategy
     schedules: int
     redundant: int = Field(0, description="schedules given up because they show nothing new (dpor)")
+    unfair: int = Field(0, description="schedules over the limit of steps that left a CPU out: they show nothing")
     steps: int
     seconds: float
     exhausted: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +18,9 @@ from server.compare import Comparison
 from server.compare.wording import LABELS
 from server.places import this_host
 from server.schemas import Calibration
+from server.simulating.child import SimulationError, calibrated
 from server.store import Store, StoreError
+from workers.simulation_spec import cost_model_toml
 
 ARMS = ("a", "a.2")
 
@@ -27,13 +30,25 @@ ARMS = ("a", "a.2")
 @spec_options
 @click.option("--trials", type=click.IntRange(6, 1000), default=20, show_default=True, help="Pairs of runs.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the first pair.")
+@click.option("--costs", is_flag=True, help="Measure the cost model of swaprace simulate instead; nothing is raced.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=None, metavar="FILE",
+              help="With --costs: write the model to FILE, as TOML.")  # fmt: skip
 @db_option
 @json_option
-def calibrate(protocol: str, trials: int, seed: int, db: str | None, as_json: bool, **given: Any) -> None:
+def calibrate(
+    protocol: str, trials: int, seed: int, costs: bool, output: Path | None, db: str | None, as_json: bool, **given: Any
+) -> None:
     """Race PROTOCOL against itself, and state the noise floor: the change that is the least to be told from none.
 
-    It is kept with this host in the results database, where pages and API show it.
+    It is kept with this host in the results database, where pages and API show it. With --costs, measure what single
+    steps cost on this machine, and print the cost model that swaprace simulate takes.
     """
+    if costs:
+        core_is_built()
+        _costs(output, as_json)
+        return
+    if output is not None:
+        raise click.UsageError("--output belongs to --costs")
     settings = settings_for(db)
     spec = build_spec(protocol, given)
     core_is_built()
@@ -46,6 +61,22 @@ def calibrate(protocol: str, trials: int, seed: int, db: str | None, as_json: bo
         print_json({"host": this_host(), "calibration": kept.id, "study": study_id, **floor.model_dump(mode="json")})
     else:
         _show(floor)
+
+
+def _costs(output: Path | None, as_json: bool) -> None:
+    """Measure the cost model and print or write it."""
+    try:
+        model = calibrated()
+        if output is not None:
+            output.write_text(cost_model_toml(model), encoding="utf-8")
+    except SimulationError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"cannot write {output}: {error.strerror}") from error
+    if as_json:
+        print_json(model.model_dump(mode="json"))
+    elif output is None:
+        click.echo(cost_model_toml(model), nl=False)
 
 
 def _kept(store: Store, study_id: int, trials: int, warnings: list[str]) -> tuple[Calibration, NoiseFloor]:

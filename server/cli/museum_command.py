@@ -14,11 +14,21 @@ from server.cli.output import json_option, print_json, stdout_console, table_for
 from server.db import utc_now
 from server.exploring.child import ExplorerError
 from server.exploring.texts import seconds_text
-from server.museum.document import counterpart_text, document, in_order, seeds_text
-from server.museum.play import Interrupted, Visit
-from server.museum.record import DOCUMENT, RECORD, Played, Record, RecordError, read_record, write_whole
+from server.museum.document import counterpart_text, document, in_order, law_of, seeds_text
+from server.museum.play import Interrupted, play
+from server.museum.record import (
+    DOCUMENT,
+    RECORD,
+    Record,
+    RecordError,
+    found_by,
+    is_kept,
+    read_record,
+    write_whole,
+)
 from server.places import this_host
 from workers.exhibits import EXHIBITS, Exhibit
+from workers.exploration import ExhibitTold, MuseumSpec
 
 ONLY_HELP = "Exhibit by its number; may be given several times."
 
@@ -68,7 +78,7 @@ def museum(context: click.Context, only: tuple[int, ...], as_json: bool) -> None
 def run(only: tuple[int, ...], seconds: float, seeds: int, out: Path, as_json: bool) -> None:
     """Play every exhibit with each strategy, many seeds and its counterpart; write docs/museum.json and docs/museum.md.
 
-    Exit code 1 when one is not found by two strategies and by every seed of one, or its counterpart is not clean.
+    Exit code 1 when one is not found by two strategies and by every seed, or its counterpart is not clean.
     """
     from server.cli.results import core_is_built
 
@@ -77,26 +87,26 @@ def run(only: tuple[int, ...], seconds: float, seeds: int, out: Path, as_json: b
     path = out / RECORD.name
     before = _record(path)
     record = _begun(seconds, before.played if before is not None else [])
+    spec = MuseumSpec(seconds=seconds, seeds=seeds)
     with noted_interrupts() as came:
         for exhibit in exhibits:
             click.echo(f"{exhibit.number}. {exhibit.title}: {exhibit.variant}, {exhibit.race}", err=True)
-            visit = Visit(seconds=seconds, seeds=seeds, is_stopping=lambda: bool(came), on_step=_step)
             began = time.monotonic()
             try:
-                played = visit.play(exhibit)
+                played = play(exhibit.number, spec, is_stopping=lambda: bool(came))
             except Interrupted:
                 click.echo("interrupted: what was played before is kept", err=True)
                 raise click.exceptions.Exit(INTERRUPTED) from None
             except ExplorerError as error:
-                raise CommandError(f"exhibit {exhibit.number} cannot be played: {error}") from error
+                raise CommandError(str(error)) from error
             record = record.with_played(played)
             _keep(record, out)
-            how = "as promised" if played.is_kept else "not as promised"
+            how = "as promised" if is_kept(played) else "not as promised"
             click.echo(f"   {how}, {time.monotonic() - began:.0f} s", err=True)
     if as_json:
         print_json(json_body(exhibits, record))
     played_now = [record.of(exhibit.number) for exhibit in exhibits]
-    raise click.exceptions.Exit(OK if all(each is not None and each.is_kept for each in played_now) else ERROR)
+    raise click.exceptions.Exit(OK if all(each is not None and is_kept(each) for each in played_now) else ERROR)
 
 
 def json_body(exhibits: list[Exhibit], record: Record | None) -> dict[str, Any]:
@@ -104,7 +114,7 @@ def json_body(exhibits: list[Exhibit], record: Record | None) -> dict[str, Any]:
     listed = []
     for exhibit in exhibits:
         played = record.of(exhibit.number) if record else None
-        told = None if played is None else {**played.model_dump(mode="json"), "is_kept": played.is_kept}
+        told = None if played is None else {**played.model_dump(mode="json"), "is_kept": is_kept(played)}
         listed.append({**vars(exhibit), "played": told})
     facts = None if record is None else record.model_dump(mode="json", exclude={"played"})
     return {"visit": facts, "exhibits": listed}
@@ -125,18 +135,18 @@ def _record(path: Path) -> Record | None:
         raise CommandError(str(error)) from error
 
 
-def _row(exhibit: Exhibit, played: Played | None) -> list[str]:
+def _row(exhibit: Exhibit, played: ExhibitTold | None) -> list[str]:
     first = [str(exhibit.number), f"{exhibit.title} ({exhibit.year})", exhibit.variant, exhibit.race]
     if played is None:
-        return [*first, ", ".join(exhibit.laws), "not played", "-", "-"]
+        return [*first, law_of(exhibit, played), "not played", "-", "-"]
     found = "\n".join(
-        f"{each.strategy}: {each.schedules:,} in {seconds_text(each.seconds)}" for each in played.found_by
+        f"{strategy}: {search.schedules:,} in {seconds_text(search.seconds)}" for strategy, search in found_by(played)
     )
-    law = played.told.law if played.told else ", ".join(exhibit.laws)
-    return [*first, law, found or "nobody", seeds_text(played), counterpart_text(played)]
+    told = [law_of(exhibit, played), found or "nobody", seeds_text(played), counterpart_text(exhibit, played)]
+    return [*first, *told]
 
 
-def _begun(seconds: float, played: list[Played]) -> Record:
+def _begun(seconds: float, played: list[ExhibitTold]) -> Record:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -151,7 +161,3 @@ def _keep(record: Record, out: Path) -> None:
         write_whole(out / DOCUMENT.name, document(record))
     except RecordError as error:
         raise CommandError(str(error)) from error
-
-
-def _step(step: str) -> None:
-    click.echo(f"   {step}", err=True)

@@ -133,7 +133,7 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
     for parent in parents:
         body = body.setdefault(parent, {})
     if option.field == "mix":
-        value = _mix(value)
+        value = mix_of(value)
     elif option.field == "inject":
         value = _inject(value)
     elif option.field == "trace" and Path(value).is_file():
@@ -145,7 +145,8 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
     body[last] = value
 
 
-def _mix(text: str) -> Any:
+def mix_of(text: str) -> Any:
+    """Weights from JSON, or from a file of it. Raises click.UsageError."""
     try:
         return json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
     except OSError as error:

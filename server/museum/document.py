@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from server.exploring.texts import replay_command, seconds_text
-from server.museum.record import STRATEGIES, Played, Record
+from server.museum.record import STRATEGIES, Record, is_kept
 from workers.exhibits import EXHIBITS, Exhibit
+from workers.exploration import ExhibitTold, Strategy
 
 HEAD = """# The museum
 
@@ -17,6 +19,7 @@ run` plays every exhibit and writes this page; `swaprace replay TOKEN --step` wa
 A figure is the schedules and the time until the first finding of seed 1, on one core; a dash: not found in that time.
 Seeds: how many of them find it, by PCT unless told. The counterpart is the protocol without the bug, in the same race.
 """
+WIDTH = 120
 COLUMNS = (
     "no.",
     "bug",
@@ -46,8 +49,8 @@ def _opening(record: Record | None) -> Iterator[str]:
         yield "It has not been visited yet."
         return
     told = f"Visited {record.made_at[:10]} on {record.host} ({record.cpu_model}), up to {record.seconds:g} s a search."
-    kept = sum(played.is_kept for played in record.played)
-    promised = "found by two strategies, and by every seed of one, beside a clean counterpart"
+    kept = sum(map(is_kept, record.played))
+    promised = "found by two strategies and by every seed, or bounding, beside a clean counterpart"
     yield f"{told} {kept} of {len(EXHIBITS)} exhibits are {promised}."
 
 
@@ -64,70 +67,60 @@ def in_order() -> list[Exhibit]:
     return [EXHIBITS[number] for number in sorted(EXHIBITS)]
 
 
-def cells(exhibit: Exhibit, played: Played | None) -> list[str]:
+def cells(exhibit: Exhibit, played: ExhibitTold | None) -> list[str]:
     """A row of the table, in the order of COLUMNS."""
     first = [f"[{exhibit.number}](#{exhibit.number})", exhibit.title, str(exhibit.year)]
+    laws = ", ".join(exhibit.laws)
     if played is None:
-        return [*first, "-", f"`{exhibit.race}`", ", ".join(exhibit.laws), *["not played"] * 5, "-", "-"]
-    law = played.told.law if played.told else ", ".join(exhibit.laws)
-    by_strategy = {each.strategy: each for each in played.searches}
-    searches = [
-        f"{each.schedules:,} in {seconds_text(each.seconds)}" if each is not None and each.found else "-"
-        for each in (by_strategy.get(strategy) for strategy in STRATEGIES)
-    ]
+        return [*first, "-", f"`{exhibit.race}`", laws, *["not played"] * len(STRATEGIES), "-", "-"]
     return [
         *first,
-        str(played.variant_lines),
+        str(played.lines),
         f"`{exhibit.race}`",
-        law,
-        *searches,
+        law_of(exhibit, played),
+        *(search_text(played, strategy) for strategy in STRATEGIES),
         seeds_text(played),
-        counterpart_text(played),
+        counterpart_text(exhibit, played),
     ]
 
 
-def seeds_text(played: Played) -> str:
-    """How many seeds find it: 20 of 20."""
-    parts = [
-        f"{each.found} of {each.seeds}" + ("" if each.strategy == "pct" else f" ({each.strategy})")
-        for each in played.seeds
-    ]
-    return ", ".join(parts) or "-"
+def law_of(exhibit: Exhibit, played: ExhibitTold | None) -> str:
+    """The law that told it; those that may, before it was played."""
+    return played.finding.law if played is not None and played.finding is not None else ", ".join(exhibit.laws)
 
 
-def counterpart_text(played: Played) -> str:
+def search_text(played: ExhibitTold, strategy: Strategy) -> str:
+    """Schedules and time of one strategy: 59 in 334 us."""
+    search = played.searches.get(strategy)
+    return f"{search.schedules:,} in {seconds_text(search.seconds)}" if search is not None and search.found else "-"
+
+
+def seeds_text(played: ExhibitTold) -> str:
+    """How many seeds find it: 20 of 20 by pct."""
+    return f"{played.seeds_found} of {played.seeds} by {played.seeds_strategy}"
+
+
+def counterpart_text(exhibit: Exhibit, played: ExhibitTold) -> str:
     """What was covered of the protocol without the bug."""
-    other = played.counterpart
-    if other is None:
-        return "-"
-    if not other.clean:
-        return f"`{other.protocol}`: not clean"
-    how = "exhausted, " if other.exhausted else ""
-    return f"`{other.protocol}`: {how}{other.schedules:,} schedules"
+    if played.fixed_violation is not None:
+        return f"{exhibit.fixed}: {played.fixed_violation}"
+    how = "exhausted, " if played.fixed_exhausted else ""
+    return f"{exhibit.fixed}: {how}{played.fixed_schedules:,} schedules"
 
 
 def _exhibits(record: Record | None) -> Iterator[str]:
     for exhibit in in_order():
         played = record.of(exhibit.number) if record else None
-        yield from ("", f'## <a id="{exhibit.number}"></a>{exhibit.number}. {exhibit.title} ({exhibit.year})', "")
-        yield exhibit.history
-        yield ""
-        yield f"Source: {exhibit.source}."
-        yield ""
         liveness = " --liveness" if exhibit.liveness else ""
+        yield from ("", f'## <a id="{exhibit.number}"></a>{exhibit.number}. {exhibit.title} ({exhibit.year})', "")
+        yield from wrap(exhibit.history, WIDTH)
+        yield from ("", *wrap(f"Source: {exhibit.source}.", WIDTH), "")
         yield f"`swaprace explore {exhibit.variant} --scenario {exhibit.race}{liveness}`"
-        told = played.told if played else None
-        if told is not None:
-            yield from _finding(exhibit, played, told.diagram, told.token, told.sentence, told.detail)
-
-
-def _finding(
-    exhibit: Exhibit, played: Played | None, diagram: list[str], token: str, sentence: str, detail: str
-) -> Iterator[str]:
-    yield from ("", f"{sentence} {detail}".strip(), "")
-    yield from ("```", *diagram, "```", "", "```", replay_command(token), "```")
-    if played is not None and played.counterpart is not None and played.counterpart.clean:
-        yield ""
-        yield f"Without the bug, `{exhibit.fixed}`:"
-        yield ""
-        yield from (f"- {line}" for line in played.counterpart.coverage)
+        finding = played.finding if played else None
+        if finding is not None:
+            yield from ("", "```", *finding.diagram, "```", "", "```", replay_command(finding.token), "```")
+        if played is not None:
+            yield from (
+                "",
+                *wrap(f"Without the bug, {counterpart_text(exhibit, played)}. {played.fixed_sentence}", WIDTH),
+            )

@@ -8,84 +8,30 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from server.schemas import Model
-from workers.exploration import FindingKind, Strategy
+from workers.exploration import ExhibitSearch, ExhibitTold, MuseumSpec, Strategy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RECORD = CHECKOUT / "docs" / "museum.json"
 DOCUMENT = CHECKOUT / "docs" / "museum.md"
 STRATEGIES: tuple[Strategy, ...] = ("random", "pct", "pos", "bound", "dpor")
+CLEAN_SCHEDULES: int = MuseumSpec.model_fields["clean_schedules"].default
 
 
 class RecordError(RuntimeError):
     """The record cannot be read; the message says why."""
 
 
-class Search(Model):
-    """One strategy on one exhibit: whether it finds the bug by one of its laws, and after how much."""
-
-    strategy: Strategy
-    found: bool
-    law: str | None = None
-    schedules: int
-    seconds: float
+def found_by(told: ExhibitTold) -> list[tuple[Strategy, ExhibitSearch]]:
+    """The strategies that find it, the quickest first."""
+    found = [(strategy, search) for strategy, search in told.searches.items() if search.found]
+    return sorted(found, key=lambda each: each[1].seconds)
 
 
-class Seeds(Model):
-    """One strategy with many seeds."""
-
-    strategy: Strategy
-    seeds: int
-    found: int
-    most_schedules: int
-    most_seconds: float
-
-
-class Counterpart(Model):
-    """The protocol without the bug in the same race."""
-
-    protocol: str
-    clean: bool
-    exhausted: bool
-    schedules: int
-    seconds: float
-    coverage: list[str]
-
-
-class Told(Model):
-    """The finding that stands for an exhibit: the shortest that a strategy left."""
-
-    kind: FindingKind
-    law: str
-    sentence: str
-    detail: str
-    steps: int
-    preemptions: int
-    token: str
-    diagram: list[str]
-
-
-class Played(Model):
-    """One exhibit, played."""
-
-    number: int
-    variant: str
-    race: str
-    variant_lines: int
-    searches: list[Search]
-    seeds: list[Seeds] = []
-    counterpart: Counterpart | None = None
-    told: Told | None = None
-
-    @property
-    def found_by(self) -> list[Search]:
-        """The strategies that find it, the quickest first."""
-        return sorted((each for each in self.searches if each.found), key=lambda each: each.seconds)
-
-    @property
-    def is_kept(self) -> bool:
-        """What the museum promises: two strategies find it, every seed of one does, the counterpart is clean."""
-        every_seed = any(each.found == each.seeds for each in self.seeds)
-        return len(self.found_by) >= 2 and every_seed and self.counterpart is not None and self.counterpart.clean
+def is_kept(told: ExhibitTold) -> bool:
+    """What the museum promises: two strategies find it, every seed or bounding does, the counterpart is clean."""
+    surely = told.seeds_found == told.seeds or ("bound" in told.searches and told.searches["bound"].found)
+    covered = told.fixed_exhausted or told.fixed_schedules >= CLEAN_SCHEDULES
+    return len(found_by(told)) >= 2 and surely and covered and told.fixed_violation is None
 
 
 class Record(Model):
@@ -95,13 +41,13 @@ class Record(Model):
     host: str
     cpu_model: str
     seconds: float
-    played: list[Played] = []
+    played: list[ExhibitTold] = []
 
-    def of(self, number: int) -> Played | None:
+    def of(self, number: int) -> ExhibitTold | None:
         """What was played of an exhibit."""
         return next((each for each in self.played if each.number == number), None)
 
-    def with_played(self, played: Played) -> Record:
+    def with_played(self, played: ExhibitTold) -> Record:
         """The record with one exhibit played, or played anew."""
         others = [each for each in self.played if each.number != played.number]
         in_order = sorted([*others, played], key=lambda each: each.number)

@@ -9,8 +9,8 @@ from flask import render_template
 
 from server.api.common import ID
 from server.errors import ProblemError
-from server.exploring.texts import replay_command, seconds_text
-from server.museum.document import counterpart_text, in_order, seeds_text
+from server.exploring.texts import replay_command
+from server.museum.document import counterpart_text, in_order, law_of, search_text, seeds_text
 from server.museum.record import STRATEGIES, Record, RecordError, read_record
 from server.pages.frame import PageQuery
 from server.store import NotFoundError
@@ -40,6 +40,7 @@ def museum() -> APIBlueprint:
             "exhibit.html",
             exhibit=EXHIBITS[number],
             played=record.of(number) if record else None,
+            strategies=STRATEGIES,
             before=numbers[at - 1] if at > 0 else None,
             after=numbers[at + 1] if at + 1 < len(numbers) else None,
             **_words(),
@@ -57,8 +58,9 @@ def _record() -> Record | None:
 
 def _words() -> dict[str, Any]:
     return {
+        "law_of": law_of,
+        "search_text": search_text,
         "seeds_text": seeds_text,
         "counterpart_text": counterpart_text,
-        "seconds_text": seconds_text,
         "replay_command": replay_command,
     }

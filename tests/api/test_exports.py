@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from server.processes import myself
 from server.query import VIEWS
 from server.store import Store
 from tests.database.outcomes import made_load_test
+from tests.explorations.made import made_exploration, made_finding, made_spec
 
 EXPORTS = "/api/v1/exports"
 
@@ -25,6 +27,8 @@ def rows_of(text: str) -> list[list[str]]:
 def test_a_list_is_had_whole_in_both_forms(client: FlaskClient, store: Store, study: int, view: str) -> None:
     store.add_load_test(made_load_test(run_id=1, elapsed_ns=7_000_000_000))
     client.post("/api/v1/comparisons", json={"study": study, "baseline": "old", "candidate": "new"})
+    exploration = store.begin_exploration(made_spec(), myself(), lease_seconds=15)
+    store.finish_exploration(exploration.id, made_exploration(made_finding()))
     path = f"{EXPORTS}/{view.removeprefix('v_')}"
     table = client.get(path)
     assert (table.status_code, table.mimetype) == (200, "text/csv")

@@ -14,6 +14,7 @@ from server.processes import myself
 from server.schemas import Arm
 from server.store import Store, open_store
 from tests.database.outcomes import broken_law, made_load_test, made_outcome
+from tests.explorations.made import made_exploration, made_finding, made_spec
 from workers.outcome import WAIT_CAUSES
 from workers.spec import RunSpec
 
@@ -46,6 +47,8 @@ def filled_store(database: str) -> Iterator[Store]:
     compare_study(store, study.id, "old", "new")
     store.create_run(RunSpec(protocol="swap_cache"))
     store.add_load_test(made_load_test(run_id=1))
+    exploration = store.begin_exploration(made_spec(), myself(), lease_seconds=15)
+    store.finish_exploration(exploration.id, made_exploration(made_finding()))
     yield store
     store.close()
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tests.timelines.made import two_faults
-from workers.exploration import ExplorationFinding, ExplorationOutcome, ExplorationSpec, StrategyTold
+from workers.exploration import (
+    ExhibitSearch,
+    ExhibitTold,
+    ExplorationFinding,
+    ExplorationOutcome,
+    ExplorationSpec,
+    StrategyTold,
+)
 
 TOKEN = "sr1-AAAA-made-up"
 DIAGRAM = [
@@ -67,4 +74,24 @@ def made_exploration(*findings: ExplorationFinding, status: str = "") -> Explora
             "laws_checked": ["Q11", "Q12"],
             "environment": {"host": "lab", "git_sha": "0" * 40},
         }
+    )
+
+
+def made_exhibit(number: int, *, found: bool = True) -> ExhibitTold:
+    """What a round says of an exhibit: three strategies find it and the counterpart is exhausted; or none does."""
+    hit, miss = (ExhibitSearch(found=each, schedules=59, seconds=0.25) for each in (found, False))
+    return ExhibitTold(
+        number=number,
+        lines=4,
+        searches={"random": miss, "pct": hit, "pos": hit, "bound": hit, "dpor": miss},
+        seeds_strategy="pct",
+        seeds_found=20 if found else 0,
+        seeds=20,
+        seeds_most_seconds=0.5,
+        finding=made_finding().model_copy(update={"timeline": None}) if found else None,
+        fixed_schedules=26,
+        fixed_seconds=0.1,
+        fixed_exhausted=True,
+        fixed_violation=None,
+        fixed_sentence="exhausted: 22 executions",
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.filters import COMPARISONS, LOADS, RUNS, STUDIES, FilterError, Order, parse, parse_sort
+from server.filters import COMPARISONS, EXPLORATIONS, LOADS, RUNS, STUDIES, FilterError, Order, parse, parse_sort
 from server.filters.compile import like_pattern
 from server.filters.tree import Any, Every, Node, Not, Pattern, Test, Words
 from server.filters.values import period
@@ -168,7 +168,14 @@ def test_sorts() -> None:
 
 def test_every_field_is_documented_and_its_example_is_right(checkout: Path) -> None:
     page = (checkout / "docs" / "filters.md").read_text()
-    for heading, of in (("runs", RUNS), ("studies", STUDIES), ("comparisons", COMPARISONS), ("load tests", LOADS)):
+    lists = {
+        "runs": RUNS,
+        "studies": STUDIES,
+        "comparisons": COMPARISONS,
+        "load tests": LOADS,
+        "explorations": EXPLORATIONS,
+    }
+    for heading, of in lists.items():
         section = page.split(f"## Fields of {heading}")[1].split("\n## ")[0]
         rows = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", section, re.MULTILINE))
         assert rows == {field.name: field.meaning for field in of.fields.values()}

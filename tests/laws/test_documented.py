@@ -22,11 +22,15 @@ def test_the_table_of_laws_is_the_registry(checkout: Path) -> None:
     lines = [line for line in section.splitlines() if line.startswith("|")][2:]
     rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
     told = {
-        law: (sentence, tuple(points.split(", ")), names(rest), names(cluster))
-        for law, sentence, points, rest, cluster in rows
+        law: (sentence, tuple(points.split(", ")), *(names(cell) for cell in places))
+        for law, sentence, points, *places in rows
     }
     assert told == {
-        law.id: (law.sentence, law.points, tuple(law.protocols), tuple(law.cluster_protocols)) for law in LAWS.values()
+        law.id: (
+            *(law.sentence, law.points, law.protocols, law.cluster_protocols, law.folio_protocols),
+            *(law.page_protocols, law.warnings),
+        )
+        for law in LAWS.values()
     }
     assert len(rows) == len(LAWS)
 
@@ -47,7 +51,9 @@ def test_every_law_is_whole() -> None:
         assert set(law.known_broken) <= set(PROTOCOLS) - set(law.protocols) | set(law.unless), law.id
         assert set(law.unless) <= set(law.known_broken) & set(law.protocols), law.id
         assert set(law.cluster_protocols) <= set(law.protocols) <= set(PROTOCOLS), law.id
-        assert not law.cluster_protocols or law.points == ("C",), law.id
+        for point, places in (("C", law.cluster_protocols), ("F", law.folio_protocols), ("P", law.page_protocols)):
+            assert not places or point in law.points, law.id
+        assert "T" not in law.points or law.warnings, law.id
 
 
 def test_one_law_one_file(checkout: Path) -> None:
@@ -56,5 +62,5 @@ def test_one_law_one_file(checkout: Path) -> None:
     assert {law.lower() for law in LAWS} == set(files)
     for law, path in files.items():
         text = path.read_text()
-        assert len(re.findall(r"^cdef class \w+\((?:Cluster)?Law\):", text, re.MULTILINE)) == 1, path.name
+        assert len(re.findall(r"^cdef class \w+\((?:Cluster|Folio|Page|Step)?Law\):", text, re.MULTILINE)) == 1, path.name
         assert text.startswith(f'"""{law.upper()}. '), path.name

@@ -52,6 +52,8 @@ SWAPPED_SLOT, CACHED_SLOT, A_FREE_SLOT = 17, 18, 20
 PRESENT_PTE_BITS, SWAP_PTE_BITS = 0b111, 0b010
 HAS_CACHE, BAD_BYTE, BAD_WORD = 0x40, 0x3F, 0xFFFFFFFFFFFFFFF8
 UPTODATE, LOCKED, WRITEBACK, SWAPCACHE = 1 << 2, 1 << 0, 1 << 6, 1 << 7
+DIRTY, EXCLUSIVE, CLAIMED = 1 << 3, 1 << 12, 1 << 14
+PTE_EXCLUSIVE = 4
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -120,6 +122,15 @@ class World:
         self.word("ptes", mm * self.geometry.pages + page, pte)
         self.word("expected", mm * self.geometry.pages + page, expected)
 
+    def lock_page_table(self, mm: int) -> None:
+        """Have CPU 1 hold the only page-table lock of an mm."""
+        self.word_of_lock("ptls", mm, 7 << 8 | 2)
+
+    def word_of_lock(self, array: str, index: int, value: int) -> None:
+        """Write the word of a lock."""
+        span = self.arrays[array]
+        self._write(span.offset + index * span.item, 8, value)
+
     def content(self, array: str, index: int, page: int, stamp: int, identity: int | None = None) -> None:
         """Write a payload as workers/mm/content.pxd tells: identity, stamp, pattern."""
         span = self.arrays[array]
@@ -178,6 +189,8 @@ def inhabit(world: World, memcg_version: int) -> None:
     """Make the fresh world the one that is told at the top of this file."""
     world.put("control", 0, "memcg_version", memcg_version)
     world.put("mms", 0, "state", 1)
+    world.put("mms", 0, "on_mmlist", 1)
+    world.put("control", 0, "nr_swap_pages", 2 * (world.geometry.slots - 1) - 2)
     world.free_stacks([[2, 4, 8, 10, 12, 14], [1, 3, A_FREE_PFN, 9, 11, 13, 15]])
     free_table = 15
     world.table_of_cluster[0, 1] = free_table

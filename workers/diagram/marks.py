@@ -9,19 +9,21 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from workers.diagram.names import calls_of, function_of, operation_of
 from workers.timeline import FolioState, PteState, SlotState, Step, Timeline
 
-MarkKind = Literal["slot", "folio", "pte", "lock", "unlock", "trylock", "wait", "lookup", "new"]
+MarkKind = Literal["slot", "folio", "pte", "lock", "unlock", "trylock", "wait", "lookup", "new", "broken", "cycle"]
 ENTRY = re.compile(r"entry (0x[0-9a-f]+)")  # how the detail of a finding names a slot
 PLACE = re.compile(r"device (\d+) slot (\d+)")
 SLOT = re.compile(r"slot (\d+:\d+)")
+CYCLE = re.compile(r"the (\d+) steps from step (\d+) on repeat for ever")
 TYPE_SHIFT = 58  # of a swp_entry_t: shm/swp_entry.pxd
 MOST_SLOTS = 4
-SHOWN_FLAGS = {"writeback": ("writeback begins", "writeback ends"), "uptodate": ("is read", "")}
+BROKEN = "broken"  # the ending of an execution that stops where a law does not hold: at its last step
+SHOWN_FLAGS = {"writeback": ("writeback begins", "writeback ends"), "uptodate": ("uptodate", "")}
 SHORT_LOCKS = {"page table": "ptl", "i_pages": "i_pages", "mmlist lock": "mmlist"}
 
 
@@ -102,6 +104,22 @@ def in_words(detail: str) -> str:
     return PLACE.sub(r"slot \1:\2", ENTRY.sub(slot, detail))
 
 
+def cycle_of(timeline: Timeline) -> range | None:
+    """The steps (from 0) that a finding says to repeat for ever; None when none does, or they are not all kept."""
+    found = next((match for each in timeline.findings if (match := CYCLE.match(each.detail))), None)
+    if found is None:
+        return None
+    begin = int(found[2]) - timeline.left_out_before
+    end = begin + int(found[1])
+    return range(begin, end) if begin >= 0 and end <= len(timeline.steps) else None
+
+
+def once_around(timeline: Timeline) -> Timeline:
+    """The timeline up to the end of the first round of its cycle, if it has one."""
+    around = cycle_of(timeline)
+    return timeline if around is None else timeline.model_copy(update={"steps": timeline.steps[: around.stop]})
+
+
 def holds(timeline: Timeline) -> list[Hold]:
     """Every hold of a lock and of a folio's lock. A trylock counts once its release shows that it was taken."""
     found: list[Hold] = []
@@ -156,8 +174,15 @@ class Marks:
         self.about = subjects(timeline)
         self._slots = {state.slot: state for state in timeline.slots}
         self._folios = {state.pfn: state for state in timeline.folios}
+        self._near: dict[int, str] = {}  # the slot that a CPU has touched last
         self._pte_tag = len(self.about.ptes) > 1
         self.found = [mark for at, step in enumerate(timeline.steps) for mark in self._of(at, step)]
+        if timeline.ending == BROKEN and timeline.findings and timeline.steps:
+            self.found.append(self.mark(len(timeline.steps) - 1, "broken", f"<breaks {timeline.findings[0].law}>"))
+        around = cycle_of(timeline)
+        if around is not None:
+            cycle = self.mark(around.start, "cycle", "<from here again and again>")
+            self.found.append(replace(cycle, calls=()))
 
     def mark(self, at: int, kind: MarkKind, text: str, rank: int = 1, lock: str | None = None) -> Mark:
         """A mark at a step."""
@@ -181,14 +206,20 @@ class Marks:
                 yield self.mark(at, "pte", self._pte(pte))
 
     def _looked_at(self, at: int, step: Step) -> Iterator[Mark]:
-        """A lookup in the cache, and a folio's lock that is not to be had."""
+        """A lookup in the cache, a claim that is refused, and a folio's lock that is not to be had."""
         if step.object is None or not step.where:
             return
+        if step.object.slot in self.about.slots:
+            self._near[step.cpu] = step.object.slot
         inner = function_of(step.where[0])
         if inner == "swap_cache_get_folio" and step.object.slot in self.about.slots:
             slot = self._slots.get(step.object.slot)
             if slot is not None:
                 yield self.mark(at, "lookup", f"finds {words_of(slot)}" if slot.word == "pfn" else "finds no folio", 2)
+        claimed = self._slots.get(self._near.get(step.cpu, ""))
+        asks = step.kind == "acquire" and "swapcache_prepare" in map(function_of, step.where) and not step.slots
+        if asks and claimed is not None and claimed.has_cache:
+            yield self.mark(at, "lookup", "finds HAS_CACHE set")
         folio = self._folios.get(step.object.pfn) if step.object.pfn is not None else None
         if inner == "folio_trylock" and folio is not None and folio.locked_by is not None:
             yield self.mark(at, "trylock", f"trylock folio {folio.pfn} fails", lock=f"folio {folio.pfn}")

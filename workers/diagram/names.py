@@ -42,9 +42,9 @@ LEFT_OUT = frozenset(
     (
         *("alloc_charged_folio", "alloc_folio", "alloc_from", "cancel", "check_slot", "claim_mm", "claim_refused"),
         *("cluster_alloc_slot", "cont_lock", "cont_unlock", "css_join", "css_leave", "find_slot"),
-        *("folio_add_anon_rmap", "folio_clear", "folio_enters_cache", "folio_get", "folio_leaves_cache"),
+        *("folio_add_anon_rmap", "folio_enters_cache", "folio_get", "folio_leaves_cache"),
         *("folio_lock", "folio_lock_from_io", "folio_lock_new", "folio_lock_to_io", "folio_matches_swap_entry"),
-        *("folio_put", "folio_ref_freeze", "folio_ref_unfreeze", "folio_remove_rmap", "folio_set", "folio_test_set"),
+        *("folio_put", "folio_ref_freeze", "folio_ref_unfreeze", "folio_remove_rmap"),
         *("folio_try_get", "folio_trylock", "folio_unlock", "free_cluster", "free_folio", "get_swap_device"),
         *("handle_fault", "isolate_lock_cluster", "join_anon_vma", "latency_ns", "leave_unlock", "list_del"),
         *("load_block", "lru_add", "lru_add_tail", "lru_del", "map_count_down", "map_count_up"),

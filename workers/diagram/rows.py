@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
-from workers.diagram.marks import Hold, Mark, MarkKind, Marks, holds, short_lock
+from workers.diagram.marks import Hold, Mark, MarkKind, Marks, holds, once_around, short_lock
 from workers.diagram.names import KERNEL_NAMES, OPERATIONS, operation_of
 from workers.timeline import Step, Timeline
 
@@ -20,14 +20,16 @@ FIRST_MARKS = 6  # of those that stay when there are still too many: how it bega
 RANKS = (3, 2, 1)
 # Of the marks of one step; the others are 3.
 ORDER: dict[str, int] = {
+    "cycle": -1,
     "new": 0,
     "lock": 1,
     "unlock": 1,
     "lookup": 2,
     "trylock": 2,
     "wait": 4,
+    "broken": 5,
 }
-CHANGES = ("slot", "folio", "pte")
+CHANGES = ("slot", "folio", "pte", "broken")
 NEVER_SHOWN = ("wait queue",)  # how a waiter sleeps is told by its wait
 SLEEPS = {"folio_lock": "a folio", "device": "the device", "reclaim": "reclaim", "mmap_lock": "mmap_lock"}
 
@@ -65,7 +67,7 @@ class Drawn:
 
 
 def draw(timeline: Timeline, most_rows: int = MOST_ROWS) -> Drawn:
-    """The diagram of a replay, with the most that fits into `most_rows`."""
+    """The diagram of a replay, with the most that fits into `most_rows`. A cycle is drawn once."""
     return Drawing(timeline).drawn(most_rows)
 
 
@@ -73,7 +75,8 @@ class Drawing:
     """A timeline on its way to rows."""
 
     def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
+        self._extent = len(timeline.steps)
+        self._timeline = timeline = once_around(timeline)
         self._marks = Marks(timeline)
         self._held = holds(timeline)
 
@@ -89,7 +92,7 @@ class Drawing:
         if len(rows) > most_rows:
             rows = self._shortened(kept, most_rows)
         cpus = sorted({row.cpu for row in rows}) or [0]
-        return Drawn([Column(cpu, self._head(cpu)) for cpu in cpus], rows, len(self._timeline.steps))
+        return Drawn([Column(cpu, self._head(cpu)) for cpu in cpus], rows, self._extent)
 
     @cached_property
     def _places(self) -> dict[int, list[int]]:
@@ -140,13 +143,13 @@ class Drawing:
                 step = self._timeline.steps[at]
                 if step.object is not None and step.object.pfn is not None:
                     folio[cpu] = step.object.pfn
-                slept = step.kind == "tick" or (step.kind == "park" and step.waited)
-                if not (slept or (step.kind == "acquire" and step.waited)):
+                ticks = step.kind == "tick" or step.cause == "tick_sleep"
+                if not ticks and not (step.kind in ("park", "acquire") and step.waited):
                     continue
                 what = _waited_for(step, folio.get(cpu))
                 owners = {hold.cpu for hold in self._held if hold.lock == what and hold.first <= before < hold.last}
                 seen = {mark.cpu for mark in kept if before <= mark.at < at} - {cpu}
-                if seen & owners if step.kind == "acquire" else seen:
+                if ticks or (seen & owners if step.kind == "acquire" else seen):
                     yield replace(self._marks.mark(at, "wait", f"waits for {what}", lock=what), at=before)
 
     def _rows(self, marks: list[Mark]) -> list[Row]:
@@ -202,7 +205,7 @@ def _during(mark: Mark, hold: Hold) -> bool:
 def _waited_for(step: Step, pfn: int | None) -> str:
     if step.kind == "acquire":
         return short_lock(step)
-    if step.kind == "tick":
+    if step.kind == "tick" or step.cause == "tick_sleep":
         return "a tick"
     if step.cause == "folio_lock" and pfn is not None:
         return f"folio {pfn}"

@@ -44,6 +44,7 @@ cdef class Engine:
     cdef readonly uint64_t hash  # over all schedules
     cdef readonly uint64_t steps
     cdef readonly uint64_t redundant  # schedules that the oracle has cut
+    cdef readonly uint64_t unfair  # schedules over the step limit in which a CPU was left out: they show nothing
     cdef readonly bint exhausted  # the oracle has no further schedule
     cdef bint last_legal
 

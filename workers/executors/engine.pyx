@@ -10,7 +10,7 @@ from shm.swap_map cimport SLOTS_TABLE
 from shm.vmstat cimport NR_GAUGES
 from workers.cpu cimport Cpu
 from workers.executors.cooperative_cpu cimport CooperativeCpu, checks_t
-from workers.executors.execution cimport COMPLETED, DIVERGED, REDUNDANT, RUNNING, Execution
+from workers.executors.execution cimport COMPLETED, DIVERGED, REDUNDANT, RUNNING, UNFAIR, Execution
 from workers.executors.lasso cimport regions_add
 from workers.schedulers.schedule cimport RoundRobin, Schedule, mix64
 
@@ -164,6 +164,7 @@ cdef class Engine:
         cdef CooperativeCpu cpu
         self.exhausted = False
         self.redundant = 0
+        self.unfair = 0
         self.seat(bodies)
         self.execution.use(schedule, step_limit)
         for cpu in self.cpus:
@@ -234,6 +235,9 @@ cdef class Engine:
         """Whether the execution that was just played came to its end and left a state that the judge finds legal."""
         if self.execution.verdict == REDUNDANT:
             self.redundant += 1
+            return True
+        if self.execution.verdict == UNFAIR:
+            self.unfair += 1
             return True
         return self.execution.verdict == COMPLETED and self.judge.at_rest(&self.m)
 

@@ -39,6 +39,7 @@ cdef enum:  # verdict
     REDUNDANT  # the oracle has cut it: it shows nothing new
     PARTIAL_DEADLOCK  # some wait for each other in a circle, while others could go on
     LIVELOCK  # the same steps again and again, and nobody comes to the end of an operation
+    UNFAIR  # more steps than the limit, in which somebody who could have gone on was not let: it says nothing
     LOST_WAKEUP  # a sleeper on a wait queue is left to its timeout: nobody is there who could wake it
 
 cdef enum:  # tick model
@@ -64,6 +65,7 @@ cdef struct task_t:
     bint waited  # a decision found the pending step disabled
     uint32_t passed  # how often others took the lock that it waits for
     uint32_t ticks  # slept in this execution
+    uint64_t ran_at  # number of the last step that it took, or could not have taken
 
 # Who keeps the steps of a replay: a task publishes its step (enabled 0), or is chosen among so many that are enabled.
 ctypedef void (*step_witness)(void *watcher, int task, int enabled) noexcept nogil
@@ -113,6 +115,7 @@ cdef class Execution:
     cdef int choose(self) noexcept nogil
     cdef bint chance(self, uint32_t ppm) noexcept nogil
     cdef bint is_disabled(self, int task) noexcept nogil
+    cdef bint is_fair(self) noexcept nogil
     cdef int judge_idle(self) noexcept nogil
     cdef bint somebody_can_go_on(self) noexcept nogil
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil

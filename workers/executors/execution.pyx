@@ -30,7 +30,7 @@ CAUSES = (
 )
 VERDICTS = (
     "running", "completed", "deadlock", "no progress", "diverged", "broken", "redundant", "partial deadlock", "livelock",
-    "lost wake-up",
+    "unfair", "lost wake-up",
 )
 STUCK = ("deadlock", "partial deadlock", "no progress", "livelock", "lost wake-up")  # verdicts that break L2
 TICK_MODELS = ("time", "await", "any")
@@ -122,6 +122,7 @@ cdef class Execution:
         t.due_ns = NEVER
         t.waited = False
         t.ticks = 0
+        t.ran_at = 0
         if self.tick_model == TICK_AWAIT:
             t.looked = fingerprint(&self.polled)
         stack_start(&t.stack, entry, arg)
@@ -218,6 +219,7 @@ cdef class Execution:
                 t = &self.tasks[i]
                 if self.pending[i].kind >= STEP_ACQUIRE and self.is_disabled(i):
                     t.waited = True
+                    t.ran_at = self.steps
                     if t.due_ns < earliest:
                         earliest = t.due_ns
                     continue
@@ -240,7 +242,7 @@ cdef class Execution:
         if nr == 0:
             return self.judge_idle()
         if self.steps >= self.step_limit:
-            self.verdict = NO_PROGRESS
+            self.verdict = NO_PROGRESS if self.is_fair() else UNFAIR
             return -1
         if unlikely(self.lasso.length != 0):
             chosen = follow(self, enabled, nr)
@@ -251,6 +253,14 @@ cdef class Execution:
         if chosen >= 0:
             self.note(chosen, nr)
         return chosen
+
+    cdef bint is_fair(self) noexcept nogil:
+        """Whether in the later half of the steps nobody was left out who could have gone on all the time."""
+        cdef int i
+        for i in range(self.nr_tasks):
+            if self.pending[i].kind != STEP_END and self.tasks[i].ran_at < self.step_limit // 2:
+                return False
+        return True
 
     cdef int judge_idle(self) noexcept nogil:
         """Nobody can go on: that is the end, or a deadlock. -1."""
@@ -298,6 +308,7 @@ cdef class Execution:
         if unlikely(self.liveness) and self.lasso.length == 0 and (
                 p.kind == STEP_TICK or p.kind == STEP_PARK or p.kind == STEP_TRY):
             lasso_head(&self.lasso, head_of(self, task), self.steps)
+        t.ran_at = self.steps
         self.steps += 1
         self.clock_ns += STEP_NS
 

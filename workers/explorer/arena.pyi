@@ -18,6 +18,7 @@ class Arena:
     last_steps: int
     last_hash: int
     redundant: int
+    unfair: int
     exhausted: bool
     preemptions: int
     def __init__(

@@ -18,9 +18,9 @@ from workers.lockdep import NAMES as LOCK_NAMES
 from workers.races import SMALL
 from workers.schedulers.replay import Replay
 
-# Steps after which a schedule makes no progress. A fault takes some 30, an exit of a few mms some 1,000; a lasso takes 100
-# rounds to be told, of up to 1,000 steps.
-STEP_LIMIT = 200_000
+# Steps after which a schedule makes no progress. A fault takes some 30, a swapoff or an exit of a few mms some 1,000; a
+# lasso takes 100 rounds to be told.
+STEP_LIMIT = 20_000
 NO_CYCLE = "No steps repeat for ever while nobody comes to the end of an operation."
 LAWS_OF_RUN = {"off": "off", "at_rest": "at_rest", "every_step": "every_unlock"}  # as workers.spec names the places
 KINDS = {"deadlock": "deadlock", "partial deadlock": "partial_deadlock", "no progress": "no_progress",
@@ -111,6 +111,11 @@ cdef class Arena:
         return self.engine.redundant
 
     @property
+    def unfair(self) -> int:
+        """Schedules that left a CPU out until the limit of steps: they show nothing."""
+        return self.engine.unfair
+
+    @property
     def exhausted(self) -> bool:
         """Whether the oracle has no further schedule."""
         return self.engine.exhausted
@@ -134,7 +139,7 @@ cdef class Arena:
             return []
         checked = laws_for(self.spec.protocol)
         if self.spec.laws == "every_unlock":
-            checked += [law for law in laws_for(self.spec.protocol, under_cluster_lock=True) if law not in checked]
+            checked += [law for law in laws_for(self.spec.protocol, at_every_unlock=True) if law not in checked]
         return checked
 
     def timeline(self, recording) -> dict:

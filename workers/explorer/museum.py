@@ -27,6 +27,7 @@ DPOR_SHARE = 0.25  # of the schedules of a fixed counterpart, to see whether its
 def spec_of(exhibit: Exhibit, protocol: str, strategy: Strategy, **more: float) -> ExplorationSpec:
     """The exploration of an exhibit's race by one strategy."""
     given = {"protocol": protocol, "scenario": exhibit.race, "strategy": strategy, "liveness": exhibit.liveness}
+    given["tick"] = exhibit.tick
     return ExplorationSpec.model_validate(given | more)
 
 
@@ -91,7 +92,7 @@ def _clean(exhibit: Exhibit, spec: MuseumSpec) -> dict[str, object]:
 
 def _lines_of(exhibit: Exhibit) -> int:
     """Lines of the variant's class: what it does otherwise than the fixed one, docstrings counted."""
-    path = next(path for path in protocol_sources(exhibit.variant) if path.stem == Path(_module_of(exhibit)).stem)
+    path = next(path for path in protocol_sources(exhibit.variant) if path.name == f"{Path(_module_of(exhibit)).stem}.pyx")
     lines = path.read_text().splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("cdef class"))
     return sum(1 for line in lines[first:] if line.strip())

@@ -76,7 +76,7 @@ class Search:
     @property
     def exhausted(self) -> bool:
         """Whether one strategy has covered all interleavings."""
-        return any(seeker.exhausted and _covers_all(seeker) for seeker in self.seekers)
+        return any(seeker.exhausted and not seeker.unfair and _covers_all(seeker) for seeker in self.seekers)
 
     def run(self, on_slice: Callable[[Seeker], None] = lambda _: None) -> Hit | None:
         """Search; what was found, None when the budget is spent or nothing is left to play."""

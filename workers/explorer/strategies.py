@@ -35,6 +35,7 @@ class Seeker:
         self.played = 0
         self.steps = 0
         self.redundant = 0
+        self.unfair = 0
         self.seconds = 0.0
         self.exhausted = False
 
@@ -54,6 +55,7 @@ class Seeker:
         self.seconds += took
         self.steps += arena.steps - steps
         self.redundant += arena.redundant
+        self.unfair += arena.unfair
         self.exhausted = arena.exhausted
         return legal
 
@@ -63,6 +65,7 @@ class Seeker:
             strategy=self.strategy,
             schedules=self.played,
             redundant=self.redundant,
+            unfair=self.unfair,
             steps=self.steps,
             seconds=self.seconds,
             exhausted=self.exhausted,
@@ -127,7 +130,9 @@ def _by_bound(seeker: Seeker) -> str:
 
 
 def _exhaustively(seeker: Seeker) -> str:
-    kept = seeker.played - seeker.redundant
+    kept = seeker.played - seeker.redundant - seeker.unfair
+    if seeker.exhausted and seeker.unfair:
+        return f"exhausted but for {seeker.unfair:,} unfair executions: {kept:,} classes of equivalent interleavings"
     if seeker.exhausted:
         return f"exhausted: {kept:,} executions, one of each class of equivalent interleavings"
     return f"{kept:,} classes of equivalent interleavings; there are more"

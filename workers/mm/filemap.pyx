@@ -16,7 +16,7 @@ from shm.percpu cimport (
 from shm.trace cimport TRACE_FOLIO_WAIT
 from shm.vmstat cimport EV_TICK_SLEEPS, WAIT_MMAP_LOCK, WAIT_TICK_SLEEP, WARN_LOST_WAKEUP
 from workers.cpu cimport (
-    READS, WRITES, Cpu, count, might_sleep, point, sleeping_lock, sleeping_unlock, trace, warn,
+    ADDS, READS, WRITES, Cpu, count, might_sleep, point, sleeping_lock, sleeping_unlock, trace, warn,
 )
 from workers.mm.page_alloc cimport folio_of, folio_set, folio_test, folio_test_set
 
@@ -326,7 +326,7 @@ cdef void mmap_read_lock(Cpu cpu, uint32_t mm) noexcept nogil:
     """Context: no spinlock; may sleep. A waiting writer holds new readers off."""
     cdef mm_struct *s = &cpu.m.mms[mm]
     sleeping_lock(cpu, CLASS_MMAP, False)
-    point(cpu, s, WRITES)
+    point(cpu, s, ADDS)
     if not try_read(cpu, s):
         mmap_wait(cpu, s, False)
 
@@ -335,7 +335,7 @@ cdef void mmap_read_unlock(Cpu cpu, uint32_t mm) noexcept nogil:
     """Context: mmap_lock held for reading."""
     cdef mm_struct *s = &cpu.m.mms[mm]
     sleeping_unlock(cpu, CLASS_MMAP)
-    point(cpu, s, WRITES)
+    point(cpu, s, WRITES if load32(&s.mmap_waiters) else ADDS)
     if add32(&s.mmap_lock, <uint32_t>-1) == 0 and load32(&s.mmap_waiters):
         wake_event(cpu, s)
 

@@ -16,6 +16,11 @@ cdef void cancel(Cpu cpu, uint32_t memcg, uint32_t end, int which, int64_t nr) n
         memcg = parent_mem_cgroup(cpu, memcg)
 
 
+cdef bint fits_in_any_case(Cpu cpu, page_counter *counter) noexcept nogil:
+    """Whether all memory and all slots together are within its limit, so that charges commute. Context: none."""
+    return load_i64(&counter.max) >= <int64_t>(cpu.m.geo.folios + cpu.m.geo.slots * cpu.m.geo.devices)
+
+
 cdef bint page_counter_try_charge(Cpu cpu, uint32_t memcg, int which, int64_t nr, uint32_t *over) noexcept nogil:
     """`nr` pages to the memcg and all above it. False: nothing is charged, and `over` is whose limit forbids it.
 
@@ -25,7 +30,7 @@ cdef bint page_counter_try_charge(Cpu cpu, uint32_t memcg, int which, int64_t nr
     cdef page_counter *counter
     while at:
         counter = counter_of(cpu, at, which)
-        point(cpu, &counter.usage, WRITES)
+        point(cpu, &counter.usage, ADDS if fits_in_any_case(cpu, counter) else WRITES)
         if add_i64(&counter.usage, nr) > load_i64(&counter.max):
             add_i64(&counter.usage, -nr)
             cancel(cpu, memcg, at, which, nr)

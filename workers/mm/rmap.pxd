@@ -10,6 +10,7 @@ cdef void folio_add_anon_rmap(Cpu cpu, uint32_t pfn, bint exclusive) noexcept no
 cdef void folio_remove_rmap(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef bint try_to_unmap(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil
 cdef uint32_t folio_referenced(Cpu cpu, uint32_t pfn) noexcept nogil
+cdef void declare_mm_user(Cpu cpu, uint32_t mm) noexcept nogil
 cdef bint mmget_not_zero(Cpu cpu, uint32_t mm) noexcept nogil
 cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil
 

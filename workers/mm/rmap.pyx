@@ -4,11 +4,11 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from shm.atomic cimport add_i32, cas_i32, load32, load64, load_i32, store32, store64
 from shm.folio cimport PG_ANON_EXCLUSIVE, PG_DIRTY, folio_t
 from shm.mm cimport (
-    MMLIST_NONE, MMLIST_ON, PTE_ACCESSED, PTE_DIRTY, anon_vma_t, pte_pfn, pte_present, swp_entry_to_pte,
+    MM_LIVE, MMLIST_NONE, MMLIST_ON, PTE_ACCESSED, PTE_DIRTY, anon_vma_t, pte_pfn, pte_present, swp_entry_to_pte,
 )
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport NR_ANON_MAPPED
-from workers.cpu cimport ADDS, Cpu, gauge, point
+from workers.cpu cimport ADDS, READS, WRITES, Cpu, gauge, point
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test
 from workers.mm.protocol cimport Protocol
 from workers.mm.swapfile cimport folio_dup_swap
@@ -30,11 +30,21 @@ cdef void folio_remove_rmap(Cpu cpu, uint32_t pfn) noexcept nogil:
     gauge(cpu, NR_ANON_MAPPED, -1)
 
 
+cdef void declare_mm_user(Cpu cpu, uint32_t mm) noexcept nogil:
+    """One user more or less is the next step. As long as nobody ends the mm none is the last one: then they commute.
+
+    Context: no lock needed.
+    """
+    point(cpu, &cpu.m.mms[mm].state, READS)
+    if load32(&cpu.m.mms[mm].state) != MM_LIVE:
+        point(cpu, &cpu.m.mms[mm].mm_users, WRITES)
+
+
 cdef bint mmget_not_zero(Cpu cpu, uint32_t mm) noexcept nogil:
     """A user of the address space, unless its last one is gone. Context: no lock needed."""
     cdef int32_t *users = &cpu.m.mms[mm].mm_users
     cdef int32_t seen
-    point(cpu, users, ADDS)
+    declare_mm_user(cpu, mm)
     while True:
         seen = load_i32(users)
         if seen <= 0:

@@ -15,7 +15,7 @@ from shm.vmstat cimport (
     WAIT_FOLIO_LOCK, WAIT_MMAP_LOCK, WAIT_RECLAIM, WAIT_TICK_SLEEP, WARN_FIRST_REFERENCE,
     WARN_FREE_IN_USE, WARN_FREE_UNLOCKED, WARN_NO_SLOT, WARN_SPIN,
 )
-from workers.cpu cimport ADDS, READS, WRITES, Cpu, injected, point, trace, warn
+from workers.cpu cimport ADDS, WRITES, Cpu, injected, point, trace, warn
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport wake_event
 from workers.mm.memcontrol cimport mem_cgroup_uncharge_swap, slot_of
@@ -35,7 +35,7 @@ cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil:
     cdef swap_info_struct *si = si_of(cpu, entry)
     if swp_type(entry) >= cpu.m.geo.devices or swp_offset(entry) >= si.max:
         return False
-    point(cpu, &si.dead, READS)
+    point(cpu, &si.dead, ADDS)
     store_i64(&cpu.my.users[si.type], cpu.my.users[si.type] + 1)
     fence()  # pairs with percpu_ref_kill: one of the two sees the other
     if load32(&si.dead):

@@ -9,13 +9,13 @@ from shm.mm cimport (
     mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.vmstat cimport EV_EXITS, EV_FORKS, LAT_EXIT, LAT_FORK
-from workers.cpu cimport ADDS, WRITES, Cpu, count, point, record
+from workers.cpu cimport WRITES, Cpu, count, point, record
 from workers.mm.errno cimport EAGAIN, ENODEV, ENOMEM
 from workers.mm.filemap cimport mmap_write_lock, mmap_write_unlock
 from workers.mm.memcontrol cimport css_join, css_leave
 from workers.mm.page_alloc cimport folio_clear, folio_get, folio_of, folio_put
 from workers.mm.rmap cimport (
-    folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, ptep_get, ptes_unlock,
+    declare_mm_user, folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, ptep_get, ptes_unlock,
 )
 from workers.mm.swapfile cimport swap_dup_entry
 from workers.mm.protocol cimport Protocol
@@ -149,6 +149,7 @@ cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept 
     p.mmlist_fork(cpu, parent, child)
     err = copy_page_range(cpu, p, parent, child)
     mmap_write_unlock(cpu, parent)
+    point(cpu, &cpu.m.mms[child].state, WRITES)
     store_i32(&cpu.m.mms[child].mm_users, 1)  # only now may others use it: a fault would race with the copy
     store32(&cpu.m.mms[child].state, MM_LIVE)
     if err < 0:
@@ -190,7 +191,7 @@ cdef void zap_range(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t e
 cdef void mmput(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
     """Give a user back; the last one tears the address space down (kernel: exit_mmap). Context: no lock held; sleeps."""
     cdef mm_struct *s = &cpu.m.mms[mm]
-    point(cpu, &s.mm_users, ADDS)
+    declare_mm_user(cpu, mm)
     if add_i32(&s.mm_users, -1) != 0:
         return
     zap_range(cpu, p, mm, 0, <uint32_t>cpu.m.geo.pages)
@@ -200,6 +201,7 @@ cdef void mmput(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
     cpu.unlock(cpu.m.mmlist_lock)
     css_leave(cpu, s.memcg)
     count(cpu, EV_EXITS)
+    point(cpu, &s.state, WRITES)
     store32(&s.state, MM_UNUSED)
 
 

@@ -15,7 +15,7 @@ from shm.swapfile cimport SWP_USED, SWP_WRITEOK, swap_info_struct
 from shm.swp_entry cimport swp_entry, swp_entry_t
 from shm.trace cimport TRACE_SWAPOFF
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAPOFFS, EV_SWAPOFF_FAILED, LAT_SWAPOFF, WAIT_FOLIO_LOCK, WAIT_OTHER_LOCK
-from workers.cpu cimport READS, Cpu, count, point, record, trace
+from workers.cpu cimport READS, WRITES, Cpu, count, point, record, trace
 from workers.mm.errno cimport EBUSY, EINTR, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
@@ -120,7 +120,8 @@ cdef int try_to_unuse(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
                 unuse_slot(cpu, p, swp_entry(device, off))
         if load32(&cpu.m.control.stop):
             return EINTR
-        cpu.relax(LOOK_AGAIN_NS)
+        if load_i64(&si.inuse_pages) != 0:
+            cpu.relax(LOOK_AGAIN_NS)
     fence()  # pairs with the barrier of swap_range_free: what was freed before inuse fell is seen
     return 0
 
@@ -165,6 +166,7 @@ cdef int64_t users_of(Cpu cpu, uint32_t device) noexcept nogil:
     """References to the device, summed over the CPUs. Context: the device is dead, so the sum only falls."""
     cdef int64_t users = 0
     cdef uint32_t i
+    point(cpu, &cpu.m.si[device].dead, READS)
     for i in range(<uint32_t>cpu.m.geo.cpus):
         users += load_i64(&percpu_of(&cpu.m, i).users[device])
     return users
@@ -173,6 +175,7 @@ cdef int64_t users_of(Cpu cpu, uint32_t device) noexcept nogil:
 cdef void wait_for_users(Cpu cpu, swap_info_struct *si) noexcept nogil:
     """percpu_ref_kill, then until nobody has the device pinned. Context: swapon_mutex held; sleeps."""
     cdef uint32_t i
+    point(cpu, &si.dead, WRITES)
     store32(&si.dead, 1)
     fence()
     while users_of(cpu, si.type) != 0:
@@ -247,6 +250,7 @@ cdef int swapon(Cpu cpu, uint32_t device) noexcept nogil:
     bad_tables(cpu, si, True)
     allow_allocation(cpu, si)
     fetch_or32(&si.flags, SWP_USED)
+    point(cpu, &si.dead, WRITES)
     store32(&si.dead, 0)
     set_writeok(cpu, si, True)
     cpu.unlock(cpu.m.swapon_mutex)

@@ -237,11 +237,12 @@ cdef class Simulator:
         return self.write_line(cpu, <uint64_t>(<char *>l - self.m.base))
 
     cdef void charge_bare(self, uint32_t cpu) noexcept nogil:
-        """The page-table lock that was just taken is held over a step: it is paid for like any other."""
+        """The page-table lock that was just taken is held over a step, and so no program's access: paid like any other."""
         cdef sim_task_t *t = &self.tasks[cpu]
         cdef lock_t *l = t.bare
         t.bare = NULL
-        self.pass_time(t, self.costs.acquire + self.lock_line(cpu, l))
+        if not self.costs.hits_take_lock:
+            self.pass_time(t, self.costs.acquire + self.lock_line(cpu, l))
 
     cdef bint take(self, uint32_t cpu, lock_t *l, uint64_t word) noexcept nogil:
         """Take a lock, in the queue while it is held. Whether it was."""
@@ -250,9 +251,9 @@ cdef class Simulator:
         self.locks[l.cls].acquired += 1
         if l.word == 0:
             l.word = word
-            if l.cls == CLASS_PTL and not self.costs.hits_take_lock:
+            if l.cls == CLASS_PTL:
                 t.bare = l
-            else:
+            if l.cls != CLASS_PTL or self.costs.hits_take_lock:
                 self.pass_time(t, self.costs.acquire + self.lock_line(cpu, l))
             return False
         t.next_waiter = 0
@@ -264,7 +265,7 @@ cdef class Simulator:
         t.state = SIM_QUEUED
         self.switch_to_next(cpu)
         l.word = word
-        if l.cls == CLASS_PTL and not self.costs.hits_take_lock:
+        if l.cls == CLASS_PTL:
             t.bare = l
         return True
 
@@ -284,7 +285,10 @@ cdef class Simulator:
         """Give a lock back, to the first in its queue when there is one."""
         cdef sim_task_t *t = &self.tasks[cpu]
         cdef uint64_t cost
-        if t.bare == l:  # nobody has run since it was taken: the hardware's own access, which takes no lock
+        if t.bare == l and self.costs.hits_take_lock:
+            t.bare = NULL
+            self.pass_time(t, self.costs.access)
+        elif t.bare == l:  # nobody has run since it was taken: the hardware's own access, which takes no lock
             t.bare = NULL
             if l.waiters != 0:
                 self.hand_over(cpu, l)

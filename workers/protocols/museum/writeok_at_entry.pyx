@@ -1,8 +1,8 @@
-"""writeok_at_entry: has_cache_waitqueue whose allocator looks only once whether the device takes pages (museum 16).
+"""writeok_at_entry: swap_cache whose allocator looks only once whether the device takes pages (museum 16).
 
 - Kernel: up to 6.12; 0ec8bc9e880e looks again under the cluster lock, and has swapoff wait for allocators.
-- Holder: as in has_cache_waitqueue.
-- Loser: as in has_cache_waitqueue.
+- Holder: as in swap_cache.
+- Loser: as in swap_cache.
 - Cost: none, until it goes wrong: SWP_WRITEOK is seen when the device is chosen, a swapoff begins and finds nothing
   in use, and then the slot is taken.
 """
@@ -14,10 +14,10 @@ from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
 from workers.mm.memcontrol cimport slot_of
-from workers.protocols.has_cache_waitqueue cimport HasCacheWaitqueue
+from workers.protocols.swap_cache cimport SwapCache
 
 
-cdef class WriteokAtEntry(HasCacheWaitqueue):
+cdef class WriteokAtEntry(SwapCache):
     def __cinit__(self):
         self.name = "writeok_at_entry"
 

@@ -1,0 +1,68 @@
+"""Every race is one of every protocol: it fits, its first steps are sound, it ends, and a seed is one story."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+
+from workers.catalogue import PROTOCOLS
+from workers.explorer.arena import Arena
+from workers.races import RACES
+from workers.schedulers.pct import PCT
+from workers.schedulers.preemption_bound import PreemptionBound
+from workers.schedulers.random_walk import RandomWalk
+
+SOUND = [name for name, entry in PROTOCOLS.items() if entry.sound]
+SCHEDULES = 300
+SEEDS = (1, 2, 3)
+
+races = pytest.mark.parametrize("race", RACES)
+
+
+def test_each_says_what_it_is() -> None:
+    for name, race in RACES.items():
+        assert race.name == name
+        assert race.sentence.endswith("."), name
+        assert 2 <= len(race.race) <= 3, name
+        assert sum(len(steps) for steps in race.race) <= 6, name
+    assert len({race.sentence for race in RACES.values()}) == len(RACES)
+
+
+@races
+@pytest.mark.parametrize("protocol", SOUND)
+def test_sound_protocols_come_to_their_end_and_break_nothing(protocol: str, race: str) -> None:
+    arena = Arena(protocol, RACES[race])
+    for oracle in (RandomWalk(1), PCT(1, 3), PreemptionBound(1)):
+        arena.use(oracle)
+        _, legal = arena.play(0, SCHEDULES)
+        assert legal, arena.told()
+
+
+@races
+@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name not in SOUND])
+def test_the_others_play_it_too(protocol: str, race: str) -> None:
+    """Their first steps are done by one CPU alone, which no missing synchronization can break."""
+    arena = Arena(protocol, RACES[race])
+    arena.use(RandomWalk(1))
+    for number in range(20):
+        _, legal = arena.play(number, 1)
+        assert legal or {finding["kind"] for finding in arena.told()} <= {"law", "no_progress"}
+
+
+def stories(protocol: str, race: str, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Recording and trace of each of a few schedules, on a machine of their own."""
+    arena = Arena(protocol, RACES[race])
+    arena.use(RandomWalk(seed))
+    for number in range(10):
+        arena.play(number, 1)
+        yield arena.recording(), hashlib.sha256(arena.trace_bytes()).digest()
+
+
+@races
+@pytest.mark.parametrize("protocol", ["skip_cache", "has_cache_waitqueue", "swap_table_count"])
+def test_a_seed_is_one_story(protocol: str, race: str) -> None:
+    told = {seed: list(stories(protocol, race, seed)) for seed in SEEDS}
+    assert told == {seed: list(stories(protocol, race, seed)) for seed in SEEDS}
+    assert told[1] != told[2]
