@@ -3,8 +3,8 @@
     python -m bench.virtual_time events
     chrt -r 5 python -m bench.virtual_time predict --seconds 1 --trials 5
 
-The prediction and the runs that it is compared with come from one run of this file: calibrate, then for each cell one
-simulation and `--trials` runs of real processes, whose median counts.
+The prediction and the runs that it is compared with come from one run of this file: calibrate, then for each cell
+`--trials` simulations and as many runs of real processes, whose medians count.
 """
 
 from __future__ import annotations
@@ -16,30 +16,36 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from workers.environment import collect
 from workers.simulation.calibration import calibrate
 from workers.simulation.cell import play
-from workers.simulation_spec import Cell, CostModel, SimulationSpec, cost_model_toml, read_cost_model
+from workers.simulation_spec import (
+    Cell,
+    CostModel,
+    SimulatedScenario,
+    SimulationSpec,
+    cost_model_toml,
+    read_cost_model,
+)
 from workers.spec import RunSpec
 
 CPUS = (1, 8, 64, 512, 1000)
 PROTOCOLS = ("has_cache", "swap_cache")
-SCENARIOS = ("thread_fault", "fork_fault")
+SCENARIOS: tuple[SimulatedScenario, ...] = ("thread_fault", "fork_fault")
 CHECKOUT = Path(__file__).resolve().parent.parent
 BAR = 0.25
 
 
-def simulated(protocol: str, scenario: str, cpus: int, virtual_ms: float, model: CostModel) -> Cell:
+def simulated(
+    protocol: str, scenario: SimulatedScenario, cpus: int, virtual_ms: float, model: CostModel, seed: int = 1
+) -> Cell:
     """One cell."""
     spec = SimulationSpec(
-        protocols=[protocol],
-        cpus=[cpus],
-        scenario=scenario,
-        virtual_ms=virtual_ms,
-        model=model,  # type: ignore[arg-type]
+        protocols=[protocol], cpus=[cpus], scenario=scenario, virtual_ms=virtual_ms, seed=seed, model=model
     )
     return play(spec, protocol, cpus, lambda: False, lambda _at, _events: None)
 
@@ -62,13 +68,14 @@ def events(virtual_ms: float, trials: int) -> None:
             )
 
 
-def real(protocol: str, scenario: str, cpus: int, seconds: float, seed: int) -> dict[str, Any]:
+def real(protocol: str, scenario: SimulatedScenario, cpus: int, seconds: float, seed: int) -> dict[str, Any]:
     """The metrics of one run of real processes."""
-    spec = RunSpec(protocol=protocol, scenario=scenario, cpus=cpus, seconds=seconds, seed=seed)  # type: ignore[arg-type]
+    spec = RunSpec(protocol=protocol, scenario=scenario, cpus=cpus, seconds=seconds, seed=seed)
     outcome: dict[str, Any] = {}
     command = [sys.executable, "-m", "workers"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write(spec.model_dump_json() + "\n")
         process.stdin.flush()  # and left open: its end would cancel the run
         for line in process.stdout:
@@ -86,26 +93,33 @@ def ratio_of(told: float, seen: float) -> str:
     return f"{off:+.0%}" + ("" if abs(off) <= BAR else " **missed**")
 
 
+def span(values: Sequence[float], form: str) -> str:
+    """The median, least and most."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} - {max(values):{form}})"
+
+
 def predict(seconds: float, trials: int, model: CostModel) -> None:
     """Throughput, and tick sleeps a swap-in, of 1 and 2 CPUs: predicted, measured, and by how much that is off."""
     print(
-        "| scenario | protocol | CPUs | ops/s predicted | measured (least to most) | off | ticks a 1000 swap-ins "
-        "predicted | measured | off |"
+        "| scenario | protocol | CPUs | accesses/s predicted | measured | off "
+        "| tick sleeps of 1000 swap-ins, predicted | measured | off |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for scenario in SCENARIOS:
         for protocol in PROTOCOLS:
             for cpus in (1, 2):
-                cell = simulated(protocol, scenario, cpus, seconds * 1e3, model)
-                runs = [real(protocol, scenario, cpus, seconds, seed) for seed in range(1, trials + 1)]
-                rates = sorted(run["throughput_ops_s"] for run in runs)
-                seen = statistics.median(rates)
-                ticks = statistics.median(1e3 * run["tick_sleeps"] / max(run["swap_ins"], 1) for run in runs)
-                told = 1e3 * (cell.tick_sleeps_per_swap_in or 0.0)
+                seeds = range(1, trials + 1)
+                cells = [simulated(protocol, scenario, cpus, seconds * 1e3, model, seed) for seed in seeds]
+                runs = [real(protocol, scenario, cpus, seconds, seed) for seed in seeds]
+                told = [cell.operations_per_second for cell in cells]
+                seen = [run["throughput_ops_s"] for run in runs]
+                ticks_told = [1e3 * (cell.tick_sleeps_per_swap_in or 0.0) for cell in cells]
+                ticks_seen = [1e3 * run["tick_sleeps"] / max(run["swap_ins"], 1) for run in runs]
+                off = ratio_of(statistics.median(told), statistics.median(seen))
+                ticks_off = ratio_of(statistics.median(ticks_told), statistics.median(ticks_seen))
                 print(
-                    f"| {scenario} | {protocol} | {cpus} | {cell.operations_per_second:,.0f} | {seen:,.0f} "
-                    f"({rates[0]:,.0f} - {rates[-1]:,.0f}) | {ratio_of(cell.operations_per_second, seen)} "
-                    f"| {told:.2f} | {ticks:.2f} | {ratio_of(told, ticks)} |",
+                    f"| {scenario} | {protocol} | {cpus} | {span(told, ',.0f')} | {span(seen, ',.0f')} | {off} "
+                    f"| {span(ticks_told, '.2f')} | {span(ticks_seen, '.2f')} | {ticks_off} |",
                     flush=True,
                 )
 

@@ -16,9 +16,7 @@ from shm.layout cimport (
     percpu_of, ptes_of, table_of, trace_of, wait_queue,
 )
 from shm.lock cimport generation_of, holder_of, lock_t
-from shm.memcg cimport (
-    COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup,
-)
+from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup
 from shm.mm cimport (
     MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte, mm_struct, pte_pfn, pte_present,
     pte_to_swp_entry,
@@ -367,7 +365,6 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "flags": (<uintptr_t>&ci.flags, 1), "table": (<uintptr_t>&ci.table, 4), "prev": (<uintptr_t>&ci.prev, 4),
             "next": (<uintptr_t>&ci.next, 4), "owner": (<uintptr_t>&ci.owner, 4), "ext": (<uintptr_t>&ci.ext, 4),
             "swept": (<uintptr_t>&ci.swept, 4),
-            "swept": (<uintptr_t>&ci.swept, 4),
         },
         "swap_info_struct": {
             "flags": (<uintptr_t>&si.flags, 4), "inuse_pages": (<uintptr_t>&si.inuse_pages, 8),
@@ -384,8 +381,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "phase": (<uintptr_t>&pc.phase, 4), "wait_mode": (<uintptr_t>&pc.wait_mode, 4),
             "free_head": (<uintptr_t>&pc.free_head, 8), "users": (<uintptr_t>&pc.users, 8),
             "cluster": (<uintptr_t>&pc.cluster, 4), "reserved_entry": (<uintptr_t>&pc.reserved_entry, 8),
-            "claimed_entry": (<uintptr_t>&pc.claimed_entry, 8), "refused_entry": (<uintptr_t>&pc.refused_entry, 8),
-            "refused_sleeps": (<uintptr_t>&pc.refused_sleeps, 8), "trace_head": (<uintptr_t>&pc.trace_head, 8),
+            "claimed_entry": (<uintptr_t>&pc.claimed_entry, 8), "trace_head": (<uintptr_t>&pc.trace_head, 8),
             "gauges": (<uintptr_t>&pc.gauges, 8), "warnings": (<uintptr_t>&pc.warnings, sizeof(warn_t)),
             "warned": (<uintptr_t>&pc.warned, 4), "events": (<uintptr_t>&pc.events, 8),
             "latencies": (<uintptr_t>&pc.latencies, sizeof(histogram_t)),

@@ -7,6 +7,7 @@ Before it takes effect, each step that another CPU can observe without a lock de
 object, access)`. Data guarded by a lock is no object; locks, lock-free words, reference counts and page-table words are.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from shm.atomic cimport fence, load64, store32, store64
 from shm.layout cimport layout_t
 from shm.lock cimport lock_t
 from shm.percpu cimport percpu_t
@@ -59,6 +60,10 @@ cdef class Cpu:
     cdef uint64_t now(self) noexcept nogil
     cdef void step(self, int kind, void *obj, int access) noexcept nogil
     cdef bint chance(self, uint32_t ppm) noexcept nogil
+    # stores that weak hardware shows late: the seam's own part of store_delayable64, load_own64 and smp_mb
+    cdef void store_late(self, uint64_t *word, uint64_t value, uint32_t bytes) noexcept nogil
+    cdef bint own_store(self, uint64_t *word, uint64_t *value) noexcept nogil
+    cdef void stores_done(self) noexcept nogil
     # where the laws are looked at: a lock is about to be released, a step has warned
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil
     cdef void folio_unlocked(self, uint32_t pfn) noexcept nogil
@@ -72,6 +77,34 @@ cdef inline void point(Cpu cpu, void *obj, int access) noexcept nogil:
     """A scheduling point before a step on `obj` that takes no lock."""
     if cpu.cooperative:
         cpu.step(STEP_ATOMIC, obj, access)
+
+cdef inline void store_delayable64(Cpu cpu, uint64_t *word, uint64_t value) noexcept nogil:
+    """A store that others may see late, up to the next smp_mb, lock, unlock or atomic step of this CPU. Context: none."""
+    if cpu.cooperative:
+        cpu.store_late(word, value, 8)
+    else:
+        store64(word, value)
+
+cdef inline void store_delayable32(Cpu cpu, uint32_t *word, uint32_t value) noexcept nogil:
+    """As store_delayable64. Context: none."""
+    if cpu.cooperative:
+        cpu.store_late(<uint64_t *>word, value, 4)
+    else:
+        store32(word, value)
+
+cdef inline uint64_t load_own64(Cpu cpu, uint64_t *word) noexcept nogil:
+    """A load that sees this CPU's own store_delayable64. Context: none."""
+    cdef uint64_t value
+    if cpu.cooperative and cpu.own_store(word, &value):
+        return value
+    return load64(word)
+
+cdef inline void smp_mb(Cpu cpu) noexcept nogil:
+    """A full barrier: what was stored before it is seen before what is loaded after it. Context: none."""
+    if cpu.cooperative:
+        cpu.stores_done()
+    else:
+        fence()
 
 cdef inline void count(Cpu cpu, int event) noexcept nogil:
     cpu.my.events[event] += 1

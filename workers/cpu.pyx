@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from shm.atomic cimport store32, store64
 from shm.histogram cimport histogram_add
 from shm.layout cimport layout_attach, percpu_of, trace_of
 from shm.lock cimport CLASS_NONE, lock_t
@@ -72,6 +73,18 @@ cdef class Cpu:
 
     cdef bint chance(self, uint32_t ppm) noexcept nogil:
         return random_u64(self) % 1000000 < ppm
+
+    cdef void store_late(self, uint64_t *word, uint64_t value, uint32_t bytes) noexcept nogil:
+        if bytes == 4:
+            store32(<uint32_t *>word, <uint32_t>value)
+        else:
+            store64(word, value)
+
+    cdef bint own_store(self, uint64_t *word, uint64_t *value) noexcept nogil:
+        return False
+
+    cdef void stores_done(self) noexcept nogil:
+        pass
 
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:
         pass

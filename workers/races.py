@@ -48,7 +48,6 @@ COUNTS_AT_62: tuple[Step, ...] = (
     *(("fork", 2, child) for child in range(64, 125)),
 )
 V1 = {"memcg": {"version": 1, "limit_pages": 48}}
-DISK = {"kind": "disk", "read_ns": 1_000, "write_ns": 1_000}
 # A disk whose completions come whenever its CPU is chosen; the pages that were paged out to it, gone from the cache.
 QUICK_DISK = {"kind": "disk", "read_ns": 0, "write_ns": 0}
 DROPPED: tuple[Step, ...] = (("reclaim", 3), ("reclaim", 3), ("reclaim", 3))
@@ -133,10 +132,10 @@ RACES = {
         ),
         Race(
             "disk_fault_reclaim",
-            "A page of a disk is faulted while it is under writeback.",
+            "A page of a disk is faulted while it is under writeback, and while it is taken out of the swap cache.",
             STORED,
-            ((("pageout", 0, 0), ("pageout", 0, 0)), (("store", 0, 0),)),
-            {"device": DISK},
+            ((("pageout", 0, 0), ("reclaim", 3)), (("load", 0, 0), ("load", 0, 0), ("store", 0, 0))),
+            {"device": QUICK_DISK},
         ),
         Race(
             "disk_fault",
@@ -173,9 +172,9 @@ RACES = {
         ),
         Race(
             "fault_reclaim_v1",
-            "A page is faulted while it is swapped out, under cgroup v1.",
-            STORED,
-            ((("pageout", 0, 0),), (("store", 0, 0),)),
+            "Two threads fault a page, and one swaps it out again, under cgroup v1.",
+            SWAPPED_OUT,
+            ((("store", 0, 0),), (("load", 0, 0), ("pageout", 0, 0))),
             V1,
         ),
         Race(

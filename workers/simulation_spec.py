@@ -1,7 +1,7 @@
-"""What a simulation in virtual time is asked to do, what it charges for, and what came out: JSON in, JSON out, plain data.
+"""What a simulation in virtual time is asked to do, what it charges for, and what came out: JSON in, JSON out.
 
-`python -m workers.simulation` takes a `SimulationSpec` on standard input and says one `SimulationEvent` a line, the last
-with the outcome. The cost model is data: docs/cost-model.md says what each figure means and where it comes from.
+`python -m workers.simulation` takes a `SimulationSpec` on standard input and says one `SimulationEvent` a line, the
+last with the outcome. The cost model is data: docs/cost-model.md says what each figure means and where it comes from.
 """
 
 from __future__ import annotations
@@ -114,6 +114,8 @@ class Noise(Frozen):
     """Without any, CPUs that do the same stay in step for ever."""
 
     percent: float = Field(ge=0, le=50, description="each cost varies evenly by so much to either side")
+    interrupts_per_s: float = Field(ge=0, le=100_000, description="how often others take a CPU that works")
+    interrupt_ns: float = Field(ge=0, le=1e9, description="for how long, on average: evenly from 0 to twice that")
     start_ns: float = _ns("CPUs begin within this time, by seed")
 
 
@@ -231,7 +233,8 @@ class Cell(Model):
     protocol: str
     cpus: int
     verdict: Literal["completed", "deadlock", "no progress", "time stands still", "cancelled"]
-    virtual_ns: int
+    virtual_ns: int = Field(description="until the CPUs were stopped: what rates are of")
+    ended_ns: int = Field(description="until the last of them had left: what waits are of")
     operations: int = Field(description="begun until the CPUs were stopped")
     operations_per_second: float
     swap_ins: int

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from apiflask import APIBlueprint
 
 from server.api.common import ID, PREFIX, Body, idempotency_key, problems, the_service
 from server.errors import ProblemError
 from server.exploring.child import ExplorerError
-from server.exploring.replays import checked, replay
+from server.exploring.replays import REPLAY_SECONDS, checked, played
 from server.exploring.schemas import Replay, ReplayCreate
+
+AT_ONCE = 2  # each is a process
 
 
 class ReplayBody(Body, ReplayCreate):
@@ -19,6 +22,7 @@ class ReplayBody(Body, ReplayCreate):
 
 def replays() -> APIBlueprint:
     """The blueprint of /replays."""
+    places = threading.BoundedSemaphore(AT_ONCE)
     bp = APIBlueprint("replays", __name__, url_prefix=f"{PREFIX}/replays", tag="explorations")
 
     @bp.post("")
@@ -31,13 +35,17 @@ def replays() -> APIBlueprint:
         kept = service.store.find_replay(asked, key)
         if kept is None:
             checked(asked.token, service.settings)
+            if not places.acquire(blocking=False):
+                raise ProblemError(503, "busy", f"{AT_ONCE} replays are played already; ask again.")
             try:
-                kept = service.store.add_replay(asked, replay(asked.token), idempotency_key=key)
+                kept = service.store.add_replay(asked, played(asked.token, REPLAY_SECONDS), idempotency_key=key)
             except ExplorerError as error:
                 logging.getLogger("swaprace.api").error("a replay failed: %s", error)
                 raise ProblemError(
                     504, "replay_failed", "The replay did not end as it should; the log tells why."
                 ) from error
+            finally:
+                places.release()
         return kept, 201, {"Location": f"{PREFIX}/replays/{kept.id}"}
 
     @bp.get("/" + ID.format("replay_id"))

@@ -20,6 +20,7 @@ from server.exploring.names import is_external, wrong_protocol, wrong_scenario
 from server.exploring.schemas import Exploration
 from server.exploring.texts import beside, covered, headline, how_found, replay_command, summary
 from server.exploring.watch import ExplorationWatch
+from server.placer.patience import patient
 from server.processes import myself
 from server.store import Store
 from workers.exploration import ExplorationEvent, ExplorationOutcome, ExplorationSpec, TickModel
@@ -69,7 +70,7 @@ def explore(protocol: str, db: str | None, as_json: bool, **given: Any) -> None:
                 outcomes.extend([event.outcome] if event.outcome is not None else [])
 
             ended = ExplorationWatch(
-                store,
+                patient(store, lambda: bool(came), stop_seconds=settings.kill_after_seconds),
                 settings,
                 exploration,
                 is_stopping=lambda: bool(came),

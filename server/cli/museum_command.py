@@ -14,7 +14,7 @@ from server.cli.output import json_option, print_json, stdout_console, table_for
 from server.db import utc_now
 from server.exploring.child import ExplorerError
 from server.exploring.texts import seconds_text
-from server.museum.document import counterpart_text, document, in_order, law_of, seeds_text
+from server.museum.document import counterpart_text, document, in_order, law_of
 from server.museum.play import Interrupted, play
 from server.museum.record import (
     DOCUMENT,
@@ -46,7 +46,7 @@ def museum(context: click.Context, only: tuple[int, ...], as_json: bool) -> None
         print_json(json_body(exhibits, record))
         return
     console = stdout_console()
-    table = table_for(console, "", ["", "bug", "variant", "race", "law", "found by", "seeds", "counterpart"])
+    table = table_for(console, "", ["", "bug", "variant", "law", "quickest", "found by", "seeds", "without the bug"])
     for column in (1, 2, 3, 4, 5, 6, 7):
         table.columns[column].justify = "left"
         table.columns[column].overflow = "fold"
@@ -88,6 +88,7 @@ def run(only: tuple[int, ...], seconds: float, seeds: int, out: Path, as_json: b
     before = _record(path)
     record = _begun(seconds, before.played if before is not None else [])
     spec = MuseumSpec(seconds=seconds, seeds=seeds)
+    kept = 0
     with noted_interrupts() as came:
         for exhibit in exhibits:
             click.echo(f"{exhibit.number}. {exhibit.title}: {exhibit.variant}, {exhibit.race}", err=True)
@@ -98,15 +99,16 @@ def run(only: tuple[int, ...], seconds: float, seeds: int, out: Path, as_json: b
                 click.echo("interrupted: what was played before is kept", err=True)
                 raise click.exceptions.Exit(INTERRUPTED) from None
             except ExplorerError as error:
-                raise CommandError(str(error)) from error
+                click.echo(f"   {error}", err=True)
+                continue
             record = record.with_played(played)
             _keep(record, out)
+            kept += is_kept(played)
             how = "as promised" if is_kept(played) else "not as promised"
             click.echo(f"   {how}, {time.monotonic() - began:.0f} s", err=True)
     if as_json:
         print_json(json_body(exhibits, record))
-    played_now = [record.of(exhibit.number) for exhibit in exhibits]
-    raise click.exceptions.Exit(OK if all(each is not None and is_kept(each) for each in played_now) else ERROR)
+    raise click.exceptions.Exit(OK if kept == len(exhibits) else ERROR)
 
 
 def json_body(exhibits: list[Exhibit], record: Record | None) -> dict[str, Any]:
@@ -136,14 +138,17 @@ def _record(path: Path) -> Record | None:
 
 
 def _row(exhibit: Exhibit, played: ExhibitTold | None) -> list[str]:
-    first = [str(exhibit.number), f"{exhibit.title} ({exhibit.year})", exhibit.variant, exhibit.race]
+    first = [str(exhibit.number), f"{exhibit.title} ({exhibit.year})", exhibit.variant, law_of(exhibit, played)]
     if played is None:
-        return [*first, law_of(exhibit, played), "not played", "-", "-"]
-    found = "\n".join(
-        f"{strategy}: {search.schedules:,} in {seconds_text(search.seconds)}" for strategy, search in found_by(played)
-    )
-    told = [law_of(exhibit, played), found or "nobody", seeds_text(played), counterpart_text(exhibit, played)]
-    return [*first, *told]
+        return [*first, "not played", "-", "-", "-"]
+    found = found_by(played)
+    quickest = "nobody"
+    if found:
+        strategy, search = found[0]
+        quickest = f"{strategy}: {search.schedules:,} in {seconds_text(search.seconds)}"
+    by = f"{len(found)} of {len(played.searches)}"
+    other = counterpart_text(exhibit, played).partition(": ")[2]
+    return [*first, quickest, by, f"{played.seeds_found} of {played.seeds}", other]
 
 
 def _begun(seconds: float, played: list[ExhibitTold]) -> Record:

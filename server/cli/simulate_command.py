@@ -80,7 +80,7 @@ def _choices(field: str) -> click.Choice[str]:
               help="Write figures and tables as one page of HTML.")  # fmt: skip
 @json_option
 def simulate(protocols: tuple[str, ...], report: Path | None, as_json: bool, **given: Any) -> None:
-    """Predict what each PROTOCOL does on so many CPUs: the compiled core in virtual time, at the prices of a cost model.
+    """Predict what each PROTOCOL does on many CPUs: the compiled core in virtual time, at the prices of a cost model.
 
     Equal seeds give equal events. Exit code 0 when every cell came to its end, 3 when a law was violated.
     """
@@ -192,7 +192,7 @@ def _show(spec: SimulationSpec, outcome: SimulationOutcome) -> None:
 
 def _waits_line(cell: Cell) -> str:
     """Causes of waiting by their share of the CPUs' time."""
-    whole = cell.cpus * cell.virtual_ns
+    whole = cell.cpus * max(cell.ended_ns, 1)
     shares = sorted(
         ((wait.total_ns / whole, cause) for cause, wait in cell.waits.items() if wait.total_ns), reverse=True
     )

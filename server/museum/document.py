@@ -51,7 +51,7 @@ def _opening(record: Record | None) -> Iterator[str]:
     told = f"Visited {record.made_at[:10]} on {record.host} ({record.cpu_model}), up to {record.seconds:g} s a search."
     kept = sum(map(is_kept, record.played))
     promised = "found by two strategies and by every seed, or bounding, beside a clean counterpart"
-    yield f"{told} {kept} of {len(EXHIBITS)} exhibits are {promised}."
+    yield from wrap(f"{told} {kept} of {len(EXHIBITS)} exhibits are {promised}.", WIDTH)
 
 
 def _table(record: Record | None) -> Iterator[str]:

@@ -12,7 +12,7 @@ from server.api.common import ID, Number, the_service
 from server.errors import Fault, pointer_of
 from server.exploring.names import faults_of, known_protocols
 from server.exploring.schemas import Exploration
-from server.exploring.texts import covered, explore_command, headline, how_found, replay_command, summary
+from server.exploring.texts import beside, explore_command, headline, how_found, replay_command
 from server.filters import EXPLORATIONS, FilterError, parse
 from server.filters.tree import Every, Node
 from server.guard import takes_form
@@ -136,16 +136,16 @@ def _beside(faults: list[Fault]) -> dict[str, list[str]]:
 def _told(exploration: Exploration) -> dict[str, Any]:
     """What the page of an exploration shows."""
     store = the_service().store
-    wanted = exploration.spec.seconds
+    wanted, far = exploration.spec.seconds, exploration.schedules if exploration.seconds else 0
     return {
         "exploration": exploration,
         "race": RACES.get(exploration.scenario),
         "findings": [store.finding_of(exploration.id, each.number) for each in exploration.findings],
         "share": min(1.0, exploration.seconds / wanted) if wanted else None,
         "command": explore_command(exploration.spec),
+        "rate": exploration.schedules_per_second or (far / exploration.seconds if far else None),
+        "beside": beside,
         "headline": headline,
         "how_found": how_found,
         "replay_command": replay_command,
-        "covered": covered(exploration.strategies),
-        "summary": summary(exploration),
     }

@@ -29,7 +29,8 @@ def simulation(spec: SimulationSpec) -> Iterator[Iterator[SimulationEvent]]:
     """
     with TemporaryFile() as log:
         process = _started(SIMULATION, log.fileno())
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(spec.model_dump_json().encode() + b"\n")
             yield _events(process, log.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,7 @@ def figures_of(cells: Sequence[Cell]) -> list[tuple[str, Markup]]:
     ]
     for key, name in LATENCIES.items():
         if any(cell.latency.get(key) for cell in cells):
-            found.append(
-                growth(cells, f"Latency of a swap-in, {name}", lambda cell, key=key: cell.latency[key], ns_mark)
-            )
+            found.append(growth(cells, f"Latency of a swap-in, {name}", partial(_latency, key), ns_mark))
     if any(cell.tick_sleeps for cell in cells):
         found.append(
             growth(
@@ -69,6 +68,10 @@ def figures_of(cells: Sequence[Cell]) -> list[tuple[str, Markup]]:
     if groups:
         found.append((title, both(lambda form: draw_bars(groups, names, title, form))))
     return found
+
+
+def _latency(key: str, cell: Cell) -> float | None:
+    return cell.latency[key]
 
 
 def _wait(cell: Cell, cause: str) -> float:

@@ -116,7 +116,7 @@ def test_races_are_listed_with_their_steps(client: FlaskClient) -> None:
 
 def test_a_replay_is_kept(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     said = Replayed(status="same", sentence="Q11 is broken again.", law="Q11", timeline=two_faults())
-    monkeypatch.setattr(sys.modules["server.api.replays"], "replay", lambda _token: said)
+    monkeypatch.setattr(sys.modules["server.api.replays"], "played", lambda _token, _seconds: said)
     made = client.post("/api/v1/replays", json={"token": A_TOKEN.encode()}, headers={"Idempotency-Key": "r"})
     assert made.status_code == 201, made.text
     body = made.get_json()
@@ -140,6 +140,9 @@ def machine(**fields: object) -> Race:
         (replace(A_TOKEN, protocol="nothing").encode(), "there is no protocol"),
         (replace(A_TOKEN, race=machine(folios=1 << 40)).encode(), "machine cannot be"),
         (replace(A_TOKEN, race=machine(folios=1 << 20, payload_bytes=4096)).encode(), "MiB at most"),
+        (replace(A_TOKEN, race=machine(cpus=9)).encode(), "up to 8 CPUs"),
+        (replace(A_TOKEN, race=machine(executors=1)).encode(), "machine cannot be"),
+        (replace(A_TOKEN, race=machine(scenario="trace", trace="/etc/passwd")).encode(), "paths are refused"),
         (replace(A_TOKEN, race=Race("many", "", (), ((("load", 0, 0),),) * 9)).encode(), "up to 8 CPUs"),
     ],
 )

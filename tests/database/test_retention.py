@@ -11,13 +11,14 @@ from sqlalchemy import func, insert, select, update
 from server.config import Settings
 from server.db import utc_now
 from server.figures import compare_run_lists
-from server.models import attempts, baseline_runs, baselines, histograms, metadata, runs
+from server.models import attempts, baseline_runs, baselines, explorations, histograms, metadata, runs
 from server.processes import myself
 from server.retention import Pruner
 from server.schemas import Arm
 from server.store import Kept, Store, open_store
 from server.store.backup import write_backup
 from tests.database.outcomes import broken_law, made_outcome
+from tests.explorations.made import made_exploration, made_finding, made_spec
 from workers.spec import RunSpec
 
 RUNS = 8
@@ -94,6 +95,39 @@ def test_the_oldest_go_until_the_rest_fits(aged: Store) -> None:
     aged.shrink()
     assert aged.stored_bytes() <= before
     assert aged.prune(Kept(size_bytes=grown)).runs == 0
+
+
+def explored(store: Store, *days_ago: int) -> None:
+    """An exploration with a finding for each, that ended so many days ago; and one in the queue."""
+    for days in days_ago:
+        begun = store.begin_exploration(made_spec(), myself(), lease_seconds=15)
+        store.finish_exploration(begun.id, made_exploration(made_finding()))
+        with store.db.write() as connection:
+            ended = utc_now(plus_seconds=-86_400 * days)
+            connection.execute(update(explorations).where(explorations.c.id == begun.id).values(finished_at=ended))
+    store.create_exploration(made_spec())
+
+
+def test_old_explorations_go_with_all_that_they_found(aged: Store) -> None:
+    explored(aged, 50, 20, 5)
+    told = aged.prune(Kept(days=45), dry_run=True)
+    assert (told.runs, told.explorations) == (4, 1)
+    assert aged.prune(Kept(days=45)).explorations == 1
+    rows = rows_in(aged)
+    assert (rows["explorations"], rows["findings"], rows["finding_timelines"]) == (3, 2, 2)
+    assert aged.prune(Kept(days=1)).explorations == 2
+    assert [each.state for each in aged.list_explorations()[0]] == ["queued"]
+    assert rows_in(aged)["findings"] == 0
+
+
+def test_runs_and_explorations_go_by_age_alike_when_room_is_wanted(aged: Store) -> None:
+    explored(aged, 75, 5)  # the runs ended 80, 70, 60, .. 10 days ago
+    size = aged.stored_bytes()
+    each = size / (RUNS + 1 + 3)
+    pruned = aged.prune(Kept(size_bytes=int(size - 2.5 * each)))
+    assert (pruned.runs, pruned.explorations) == (2, 1)
+    assert left(aged) == list(range(3, RUNS + 2))
+    assert [exploration.id for exploration in aged.list_explorations()[0]] == [3, 2]
 
 
 def test_a_server_prunes_by_itself(aged: Store, database: str) -> None:

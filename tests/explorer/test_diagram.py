@@ -162,6 +162,29 @@ def test_locks_that_nobody_meets_are_letters_only() -> None:
     assert [row.locks for row in drawn.rows] == [("cluster 0",), ()]
 
 
+def test_every_cpu_that_takes_part_is_drawn() -> None:
+    """One whose slots are not the finding's with its own, one that changes none with the locks that it shares."""
+    other = {"slot": "0:9", "word": "null", "count": 5}
+    steps = [
+        lock_step(0, "acquire"),
+        {"slots": [slot(2)]},
+        lock_step(0, "release"),
+        {"cpu": 1, "slots": [other]},
+        lock_step(2, "acquire"),
+        {"cpu": 2},
+        lock_step(2, "release"),
+    ]
+    finding = {"law": "Q1", "sentence": "A law.", "detail": "entry 0x3 and entry 0x0"}
+    timeline = made(steps, slots=[slot(1), {**other, "count": 4}], findings=[finding])
+    assert [(row.cpu, row.text) for row in draw(timeline).rows] == [
+        (0, "slot 0:3 count 1->2"),
+        (1, "slot 0:9 count 4->5"),
+        (2, "lock cluster 0"),
+        (2, "unlock cluster 0"),
+    ]
+    assert "  slot 0:3 and entry 0x0" in text_of(timeline), "entry 0 is no slot"
+
+
 def test_states_of_slots_folios_and_ptes_are_told_as_they_change() -> None:
     steps = [
         {"slots": [slot(1, has_cache=True)]},
@@ -199,7 +222,8 @@ def test_a_long_interleaving_keeps_its_begin_and_its_end() -> None:
 
 def test_a_cycle_is_drawn_once() -> None:
     finding = {"law": "L1", "sentence": "No cycle.", "detail": "the 2 steps from step 1 on repeat for ever"}
-    steps = [{"slots": [slot(2)]}, *[{"cpu": 1, "slots": [slot(3 - at % 2)]} for at in range(20)]]
+    steps: list[dict[str, Any]] = [{"slots": [slot(2)]}]
+    steps += [{"cpu": 1, "slots": [slot(3 - at % 2)]} for at in range(20)]
     rows = [row.text for row in draw(made(steps, slots=[slot(1)], findings=[finding])).rows]
     assert rows == [
         "slot 0:3 count 1->2",

@@ -29,7 +29,7 @@ def search(asked: ExplorationSpec, race: Race | None = None) -> tuple[Search, Hi
 def test_every_strategy_finds_the_slot_freed_too_early(strategy: str) -> None:
     _, hit = search(spec("swap_cache_as_posted", "memcg_exit", strategy=strategy, schedules=200_000))
     assert hit is not None
-    assert (hit.kind, hit.law, hit.strategy) == ("law", "Q11", strategy)
+    assert (hit.kind, hit.law, hit.strategy) == ("law", "T5", strategy)
 
 
 @pytest.mark.parametrize("protocol", ["swap_cache", "swap_table"])

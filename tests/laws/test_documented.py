@@ -62,5 +62,7 @@ def test_one_law_one_file(checkout: Path) -> None:
     assert {law.lower() for law in LAWS} == set(files)
     for law, path in files.items():
         text = path.read_text()
-        assert len(re.findall(r"^cdef class \w+\((?:Cluster|Folio|Page|Step)?Law\):", text, re.MULTILINE)) == 1, path.name
+        assert len(re.findall(r"^cdef class \w+\((?:Cluster|Folio|Page|Step)?Law\):", text, re.MULTILINE)) == 1, (
+            path.name
+        )
         assert text.startswith(f'"""{law.upper()}. '), path.name

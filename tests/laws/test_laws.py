@@ -39,6 +39,7 @@ def digits(slot: int, low: int, more: list[int]) -> Forge:
         world.word("cont_heads", 0, 1)
         world.word("cont_next", 1, 2)
         world.word("cont_next", 2, 0)
+        world.word("cont_head", 0, 0)
         for number, digit in enumerate(more):
             world.page_digit(number, slot, digit)
 
@@ -153,7 +154,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (page(w.SWAPPED, 0), {"Q1"}),
         (warned("count_underflow"), {"Q1"}),
     ],
-    "Q2": [(put("si", 0, "inuse_pages", 3), {"Q2"}), (put("si", 1, "inuse_pages", -1), {"Q2"})],
+    "Q2": [(put("si", 0, "inuse_pages", 3), {"Q2", "Q3"}), (put("si", 1, "inuse_pages", -1), {"Q2", "Q3"})],
     "Q3": [(put("control", 0, "nr_swap_pages", 5), {"Q3"}), (put("control", 0, "total_swap_pages", 5), {"Q3"})],
     "Q5": [(put("percpu", 0, "gauges", 1), {"Q5"})],
     "Q6": [
@@ -173,7 +174,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     "Q9": [
         (put("clusters", 2, "lock", 7 << 8 | 2), {"Q9"}),
         (put("folios", w.MAPPED_PFN, "flags", w.UPTODATE | w.LOCKED), {"Q9"}),
-        (put("folios", w.MAPPED_PFN, "flags", w.UPTODATE | w.WRITEBACK), {"Q9"}),
+        (put("folios", w.MAPPED_PFN, "flags", w.UPTODATE | w.WRITEBACK), {"F4", "Q9"}),
         (put("mms", 0, "mmap_lock", 1), {"Q9"}),
         (put("percpu", 0, "users", 1), {"Q9"}),
         (put("control", 0, "nr_writeback", -1), {"Q9"}),
@@ -207,7 +208,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (page(3, 0, 1), {"Q15"}),
         (warned("stale_load"), {"Q15"}),
     ],
-    "Q18": [(put("si", 0, "flags", 0), {"P1", "Q18"})],
+    "Q18": [(put("si", 0, "flags", 0), {"P1", "Q3", "Q18"})],
     "Q19": [(put("mms", 0, "state", 0), {"Q1", "Q7", "Q19"})],
     "L2": [
         (put("percpu", 1, "wait_mode", 1), {"L2"}),
@@ -276,6 +277,8 @@ def extended(cluster: int, slot: int, count: int) -> Forge:
 
     def forge(world: World) -> None:
         world.put("clusters", cluster, "ext", 1)
+        world.word("ext_head", 0, 2)
+        world.word("ext_next", 2, 0)
         world.extended(0, slot, count)
 
     return forge
@@ -288,7 +291,7 @@ OTHER_FORMATS: dict[str, tuple[str, int, list[tuple[Forge, set[str]]]]] = {
         w.SLOTS_MAP,
         [
             (table(w.A_FREE_SLOT, w.shadow_word(5)), {"C8", "C9"}),
-            (byte(w.SWAPPED_SLOT, 0), {"C1", "C8", "C9", "P1", "Q1", "Q11"}),
+            (byte(w.SWAPPED_SLOT, 0), {"C1", "C8", "C9", "P1", "Q1", "Q11", "T7"}),
         ],
     ),
     "C10": (
@@ -345,6 +348,8 @@ def test_what_exited_mms_leave_behind() -> None:
 def switch_off(world: World) -> None:
     """Device 1 as swapoff leaves it: the tables of its bad slots go back too."""
     world.put("si", 1, "flags", 0)
+    world.put("control", 0, "nr_swap_pages", w.GEOMETRY.slots - 3)
+    world.put("control", 0, "total_swap_pages", w.GEOMETRY.slots - 1)
     for cluster in (0, 3):
         world.put("clusters", w.GEOMETRY.clusters + cluster, "table", 0)
 

@@ -11,7 +11,7 @@ from workers.schedulers.pct import PCT
 from workers.schedulers.preemption_bound import PreemptionBound
 from workers.schedulers.schedule import Schedule
 
-# number -> schedules in which any of 20 seeds of PCT finds it, and a search by preemptions; several times what they take
+# number -> schedules in which any of 20 seeds of PCT finds it, and a search by preemptions: several times what it takes
 BUDGETS = {
     13: (2_000, 50),
     14: (2_000, 150),

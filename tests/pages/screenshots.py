@@ -35,6 +35,10 @@ PAGES = (
     ("violation", "Run that broke laws", "/runs/{broken}", "Each law with the interleaving that breaks it."),
     ("study", "Study", "/studies/{study}", "How far it is, and the way to its comparison."),
     ("compare", "Compare", "/comparisons/{comparison}", "The verdict in words, then the curve with rulers at 1/HZ."),
+    ("explore", "Explore", "/explorations", "A race to explore, and what was explored: found, clean, exhausted."),
+    ("finding", "Finding", "/explorations/{explored}", "The diagram of an interleaving, its law, and its replay."),
+    ("museum", "Museum", "/museum", "Historical bugs, and how soon each strategy finds them."),
+    ("exhibit", "Exhibit", "/museum/26", "One of them: its history, and how it goes wrong."),
     ("timeline", "Timeline", "/timeline/runs/{replay}?step=40", "One interleaving as lanes of CPUs, step by step."),
     ("protocols", "Protocols", "/protocols?a=has_cache&b=swap_cache", "Two protocols as a source diff."),
     ("sql", "SQL", "/query", "Read-only SQL over documented views."),
@@ -64,6 +68,9 @@ def measure(database: Path, environment: dict[str, str]) -> None:
     race = ("--cpus", "4", "--trials", "8", "--seconds", "0.6", "--allow-regression")
     commands = (
         ("run", "unsynchronized", "--executor", "cooperative", "--schedules", "300", "--laws", "every_unlock"),
+        ("explore", "has_cache", "--scenario", "memcg_exit", "--seconds", "5"),
+        ("explore", "swap_cache", "--scenario", "memcg_exit", "--seconds", "5"),
+        ("explore", "swap_cache_as_posted", "--scenario", "memcg_exit"),
         ("calibrate", "--trials", "6", "--seconds", "0.5"),
         ("run", "has_cache", "--cpus", "4", "--seconds", "8"),
         ("compare", "has_cache", "swap_cache", *race),
@@ -80,6 +87,7 @@ def stored_ids(store: Store) -> dict[str, int]:
     return {
         "run": next(run.id for run in runs if run.spec.seconds == 8),
         "broken": next(run.id for run in runs if run.protocol == "unsynchronized"),
+        "explored": store.list_explorations(limit=1)[0][0].id,
         "study": comparison.study_id,
         "comparison": comparison.id,
     }

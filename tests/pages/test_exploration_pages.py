@@ -94,6 +94,6 @@ def test_the_museum_lists_every_exhibit_and_leads_to_each(page: Page) -> None:
     expect(page.locator("h1")).to_have_text(f"26. {title}")
     expect(page.locator("main")).to_contain_text("swaprace explore swap_cache_as_posted --scenario memcg_exit")
     page.get_by_role("link", name="Explore it here").click()
-    expect(page.get_by_label("Protocol")).to_have_value("swap_cache_as_posted")
+    expect(page.get_by_label("Protocol", exact=True)).to_have_value("swap_cache_as_posted")
     page.goto("/museum/999")
     expect(page.locator("main")).to_contain_text("There is no exhibit 999")

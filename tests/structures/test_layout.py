@@ -73,7 +73,7 @@ def test_fields_lie_within_their_structures() -> None:
     ("change", "message"),
     [
         ({"cpus": 0}, "geometry: cpus is 0; it must lie between 1 and 1088"),
-        ({"cpus": 81}, "cpus is 81"),
+        ({"cpus": 1089}, "cpus is 1089"),
         ({"devices": 3}, "devices is 3; it must lie between 1 and 2"),
         ({"slots": 1}, "slots is 1; it must lie between 2 and 268435456"),
         ({"slots": (1 << 28) + 1}, "slots is 268435457"),
@@ -82,7 +82,7 @@ def test_fields_lie_within_their_structures() -> None:
         ({"payload_bytes": 100}, "payload_bytes is 100; it must be a multiple of 64"),
         ({"payload_bytes": 8192}, "payload_bytes is 8192"),
         ({"folios": 1}, "folios is 1"),
-        ({"mms": 257}, "mms is 257"),
+        ({"mms": 1025}, "mms is 1025"),
         ({"memcgs": 0}, "memcgs is 0"),
         ({"lock_kind": 2}, "lock_kind is 2; it must lie between 0 and 1"),
         ({"trace_records": 0}, "trace_records is 0"),

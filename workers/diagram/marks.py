@@ -68,7 +68,9 @@ def subjects(timeline: Timeline) -> Subjects:
     blamed = {slot for finding in timeline.findings for slot in _blamed(finding.detail)}
     touched: dict[str, set[int]] = defaultdict(set)
     busy: Counter[str] = Counter()
+    changed: dict[int, set[str]] = defaultdict(set)
     for step in timeline.steps:
+        changed[step.cpu] |= {state.slot for state in step.slots}
         named = {state.slot for state in step.slots}
         if step.object is not None and step.object.slot is not None:
             named.add(step.object.slot)
@@ -78,6 +80,9 @@ def subjects(timeline: Timeline) -> Subjects:
     shared = [slot for slot, _ in busy.most_common() if len(touched[slot]) > 1]
     found = [slot for slot in busy if slot in blamed]
     found += [slot for slot in shared if slot not in found]
+    for own in changed.values():  # a CPU whose slots are none of these is drawn with its busiest
+        if own and not own & set(found):
+            found.append(max(own, key=lambda slot: busy[slot]))
     about = Subjects(slots=set((found or [slot for slot, _ in busy.most_common(1)])[:MOST_SLOTS]))
     states = [*timeline.slots, *(state for step in timeline.steps for state in step.slots)]
     about.folios = {
@@ -99,6 +104,8 @@ def in_words(detail: str) -> str:
 
     def slot(found: re.Match[str]) -> str:
         entry = int(found[1], 16)
+        if entry == 0:
+            return found[0]
         return f"slot {entry >> TYPE_SHIFT & 0x1F}:{entry & ((1 << TYPE_SHIFT) - 1)}"
 
     return PLACE.sub(r"slot \1:\2", ENTRY.sub(slot, detail))

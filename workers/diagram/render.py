@@ -154,6 +154,5 @@ def _title(timeline: Timeline, law: str | None) -> str:
 
 def _extent(timeline: Timeline, drawn: Drawn) -> str:
     steps = drawn.steps + timeline.left_out_before
-    return (
-        f"{steps} steps of {len(timeline.cpus)} CPUs in scenario {timeline.scenario} of protocol {timeline.protocol}."
-    )
+    cpus = "1 CPU" if len(timeline.cpus) == 1 else f"{len(timeline.cpus)} CPUs"
+    return f"{steps} steps of {cpus} in scenario {timeline.scenario} of protocol {timeline.protocol}."

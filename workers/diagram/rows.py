@@ -79,6 +79,7 @@ class Drawing:
         self._timeline = timeline = once_around(timeline)
         self._marks = Marks(timeline)
         self._held = holds(timeline)
+        self._last = len(timeline.steps) - 1
 
     def drawn(self, most_rows: int) -> Drawn:
         """The diagram: less and less important marks while there are too many, then the first and the last ones."""
@@ -112,7 +113,10 @@ class Drawing:
         return f"{name} ({', '.join(does)})" if does and does != [name] else name
 
     def _with_locks(self, kept: list[Mark]) -> list[Mark]:
-        """The marks, those of waits, and of locks that another CPU meets or that are held while another one acts."""
+        """The marks, those of waits, and of locks that another CPU meets or that are held while another one acts.
+
+        A CPU that changes nothing of what is drawn is shown with the locks that it shares with others, each once.
+        """
         waits = list(self._waits(kept))
         of_cpus: dict[str, set[int]] = defaultdict(set)
         for hold in self._held:
@@ -121,8 +125,14 @@ class Drawing:
             if mark.lock is not None:
                 of_cpus[mark.lock].add(mark.cpu)
         found = []
+        silent = {cpu for cpu, places in self._places.items() if len(places) > 2} - {mark.cpu for mark in kept}
+        told: set[tuple[int, str]] = set()
         for hold in self._held:
             own = any(mark.cpu == hold.cpu and hold.first <= mark.at < hold.last for mark in kept)
+            if hold.cpu in silent and len(of_cpus[hold.lock]) > 1 and (hold.cpu, hold.lock) not in told:
+                told.add((hold.cpu, hold.lock))
+                found.append(self._marks.mark(hold.first, "lock", f"lock {hold.lock}"))
+                found.append(self._marks.mark(min(hold.last, self._last), "unlock", f"unlock {hold.lock}"))
             if not own or len(of_cpus[hold.lock]) < 2 or hold.lock.startswith(NEVER_SHOWN):
                 continue
             met = any(mark.lock == hold.lock and _during(mark, hold) for mark in [*kept, *waits])
@@ -139,6 +149,8 @@ class Drawing:
         """
         folio: dict[int, int] = {}
         for cpu, places in self._places.items():
+            if self._timeline.cpus[cpu] == "disk":  # which waits for requests whenever it has none
+                continue
             for before, at in pairwise(places):
                 step = self._timeline.steps[at]
                 if step.object is not None and step.object.pfn is not None:

@@ -22,6 +22,11 @@ cdef class CooperativeCpu(Cpu):
     cdef Execution execution
     cdef const checks_t *checks  # NULL: none
     cdef void *judge  # borrowed: first argument of the checks
+    cdef bint delayed_stores  # whether a store_delayable64 may be kept back
+    cdef uint64_t *late  # what is kept back; NULL: nothing
+    cdef uint64_t late_value
+    cdef uint32_t late_bytes
     cdef void acquire(self, lock_t *l) noexcept nogil
     cdef bint sleep(self, uint64_t due_ns, int cause) noexcept nogil
+    cdef void show_store(self) noexcept nogil
     cdef void forget(self) noexcept nogil

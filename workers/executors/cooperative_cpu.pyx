@@ -9,13 +9,16 @@ from shm.vmstat cimport (
     EV_TICK_SLEEPS, WAIT_CLUSTER_LOCK, WAIT_OTHER_LOCK, WAIT_PAGE_TABLE_LOCK, WAIT_TICK_SLEEP,
 )
 from workers.cpu cimport (
-    ADDS, STEP_ACQUIRE, STEP_ATOMIC, STEP_BUSY, STEP_PARK, STEP_RELEASE, STEP_TICK, STEP_TRY, WRITES, Cpu, account,
+    ADDS, READS, STEP_ACQUIRE, STEP_ATOMIC, STEP_BUSY, STEP_PARK, STEP_RELEASE, STEP_TICK, STEP_TRY, WRITES, Cpu, account,
     count, might_sleep, sleeping_lock, sleeping_unlock, trace,
 )
 from workers.executors.execution cimport Execution
 from workers.lockdep cimport lockdep_acquire
 
 cdef uint64_t NEVER = <uint64_t>-1
+
+cdef enum:
+    LATE_PPM = 500000
 
 
 cdef class CooperativeCpu(Cpu):
@@ -25,11 +28,13 @@ cdef class CooperativeCpu(Cpu):
         self.execution = execution
         self.cooperative = True
         self.checks = NULL
+        self.late = NULL
         self.judge = NULL
 
     cdef void acquire(self, lock_t *l) noexcept nogil:
         """Context: on this CPU's stack. A wait counts when some decision found the lock held."""
         cdef uint64_t since = self.execution.clock_ns
+        self.stores_done()
         self.my.generation += 1
         self.execution.point(STEP_ACQUIRE, l, WRITES, NEVER)
         store64(&l.word, (self.my.generation << 8) | (self.id + 1))
@@ -54,6 +59,7 @@ cdef class CooperativeCpu(Cpu):
 
     cdef bint trylock(self, lock_t *l) noexcept nogil:
         """Always enabled: it may fail, and that is an outcome to explore."""
+        self.stores_done()
         self.my.generation += 1
         self.execution.point(STEP_TRY, l, WRITES, NEVER)
         if load64(&l.word) != 0:
@@ -67,6 +73,7 @@ cdef class CooperativeCpu(Cpu):
         """Wakes nobody: who waits for the word is enabled by its being 0."""
         if self.debug_locks:
             sleeping_unlock(self, l.cls)
+        self.stores_done()
         self.execution.point(STEP_RELEASE, l, WRITES, NEVER)
         store64(&l.word, 0)
 
@@ -75,6 +82,7 @@ cdef class CooperativeCpu(Cpu):
         cdef uint64_t since = self.execution.clock_ns
         cdef uint32_t tokens
         might_sleep(self)
+        self.stores_done()
         self.execution.tasks[self.id].cause = cause
         self.execution.point(STEP_PARK, &self.my.wake_tokens, WRITES, due_ns)
         tokens = load32(&self.my.wake_tokens)
@@ -91,6 +99,7 @@ cdef class CooperativeCpu(Cpu):
 
     cdef void wake(self, uint32_t cpu) noexcept nogil:
         cdef uint32_t *tokens = &percpu_of(&self.m, cpu).wake_tokens
+        self.stores_done()
         self.execution.point(STEP_ATOMIC, tokens, ADDS, NEVER)
         store32(tokens, load32(tokens) + 1)
 
@@ -99,6 +108,7 @@ cdef class CooperativeCpu(Cpu):
         cdef uint64_t since = self.execution.clock_ns, tick = self.m.control.tick_ns
         might_sleep(self)
         count(self, EV_TICK_SLEEPS)
+        self.stores_done()
         self.execution.point(STEP_TICK, NULL, 0, (since // tick + 2) * tick)
         account(self, WAIT_TICK_SLEEP, since)
         trace(self, TRACE_TICK_SLEEP, 0, 0, 0)
@@ -112,17 +122,46 @@ cdef class CooperativeCpu(Cpu):
 
     cdef void relax(self, uint64_t ns) noexcept nogil:
         """Others go on meanwhile, as in a tick sleep: a look that finds nothing new is none to explore."""
+        self.stores_done()
         self.execution.point(STEP_TICK, NULL, 0, self.execution.clock_ns + ns)
 
     cdef uint64_t now(self) noexcept nogil:
         return self.execution.clock_ns
 
     cdef void step(self, int kind, void *obj, int access) noexcept nogil:
+        if access != READS:
+            self.stores_done()
         self.execution.point(kind, obj, access, NEVER)
 
     cdef bint chance(self, uint32_t ppm) noexcept nogil:
         """Of the schedule, so that a search can take both ways, and a replay the same one."""
         return self.execution.chance(ppm)
+
+    cdef void store_late(self, uint64_t *word, uint64_t value, uint32_t bytes) noexcept nogil:
+        """The schedule chooses whether the store is seen now or late; one is kept back at a time."""
+        self.stores_done()
+        self.late_value = value
+        self.late_bytes = bytes
+        self.late = word
+        if not self.delayed_stores or not self.execution.chance(LATE_PPM):
+            self.show_store()
+
+    cdef bint own_store(self, uint64_t *word, uint64_t *value) noexcept nogil:
+        value[0] = self.late_value
+        return self.late == word
+
+    cdef void show_store(self) noexcept nogil:
+        if self.late_bytes == 4:
+            store32(<uint32_t *>self.late, <uint32_t>self.late_value)
+        else:
+            store64(self.late, self.late_value)
+        self.late = NULL
+
+    cdef void stores_done(self) noexcept nogil:
+        """A store that was kept back is seen from here on: a step of its own."""
+        if self.late != NULL:
+            self.execution.point(STEP_ATOMIC, self.late, WRITES, NEVER)
+            self.show_store()
 
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:
         """Context: that cluster's lock held, its last step taken. No scheduling point."""
@@ -147,4 +186,5 @@ cdef class CooperativeCpu(Cpu):
     cdef void forget(self) noexcept nogil:
         """Between executions: nothing of the last one is left in this object."""
         self.memalloc = False
+        self.late = NULL
         self.held.depth = 0

@@ -41,6 +41,7 @@ cdef class Engine:
     cdef seat_t *seats
     cdef char *pristine  # control, then each CPU's block up to its statistics and its gauges, then the resettable part
     cdef uint64_t clock_ns  # virtual time at which every schedule begins
+    cdef public bint delayed_stores  # marked stores may be seen late; from the next use() on
     cdef readonly uint64_t hash  # over all schedules
     cdef readonly uint64_t steps
     cdef readonly uint64_t redundant  # schedules that the oracle has cut

@@ -11,6 +11,7 @@ class Judge:
 class Engine:
     execution: Execution
     judge: Judge
+    delayed_stores: bool
     hash: int
     steps: int
     def __init__(self, buf: Buffer, judge: Judge) -> None: ...

@@ -51,6 +51,7 @@ cdef void seated(void *arg) noexcept nogil:
     """Where a task's stack begins."""
     cdef seat_t *seat = <seat_t *>arg
     (<Body>seat.body).run(<Cpu>seat.cpu)
+    (<Cpu>seat.cpu).stores_done()
     (<Execution>seat.execution).end_task()
 
 
@@ -172,6 +173,7 @@ cdef class Engine:
                 cpu.checks = &CHECKS
             else:
                 cpu.checks = NULL
+            cpu.delayed_stores = self.delayed_stores
         if self.pristine == NULL:
             self.capture()
 

@@ -82,6 +82,7 @@ cdef class Execution:
         self.step_limit = step_limit
         schedule.pending = self.pending
         schedule.nr_cpus = self.nr_tasks
+        schedule.base = self.base
 
     cdef bint begin(self, uint64_t number, uint64_t clock_ns) noexcept nogil:
         """Execution `number` at virtual time `clock_ns`, with no task started. What ran before is forgotten.

@@ -10,7 +10,8 @@ class Interleavings:
     redundant: int
     exhausted: bool
     classes: dict[int, int]
-    ambiguous: list[str]
+    recordings: dict[int, str]
+    ambiguous: list[tuple[str, str]]
     unrepeatable: int
     verdicts: dict[str, int]
     steps: int

@@ -5,15 +5,15 @@ a class is the sum, over its steps, of a hash of the step and its vector clock. 
 all of them, with nothing of workers/schedulers/executed_steps.pyx. Executions of one class must end in one state: where
 they do not, a step has touched what it did not declare.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from shm.atomic cimport load32, load64
+from shm.atomic cimport load32, load64, load_i32
 from shm.layout cimport control_t, percpu_of
 from shm.lock cimport lock_t
 from shm.percpu cimport percpu_t
 from shm.vmstat cimport NR_GAUGES
-from workers.cpu cimport READS, STEP_END, STEP_PARK, STEP_TICK, STEP_TRY
+from workers.cpu cimport ADDS, READS, STEP_END, STEP_PARK, STEP_TICK, STEP_TRY, WRITES
 from workers.executors.engine cimport Engine
 from workers.executors.execution cimport Execution, task_t
 from workers.executors.lasso cimport fingerprint
@@ -22,24 +22,28 @@ from workers.schedulers.schedule cimport EVERYTHING, REFUSED, Schedule, dependen
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from workers.executors.execution import TICK_MODELS, VERDICTS
 from workers.executors.script import Machine as ScriptMachine
+from workers.schedulers.random_walk import RandomWalk
 from workers.schedulers.source_dpor import SourceDpor
 
 STEP_LIMIT = 2_000
-SEARCHES = ("all", "dpor")
+KEPT_RECORDINGS = 20_000
 
 
 @dataclass(frozen=True)
 class Interleavings:
-    """`classes`: hash of the class -> hash of the state it ends in. `ambiguous`: two recordings of one class with different
-    ends, for each such class; `unrepeatable`: executions that went otherwise when played again; `steps` of all."""
+    """`classes`: hash of the class -> hash of the state it ends in; `recordings`: hash of the class -> choices of one of its
+    executions. `ambiguous`: pairs of recordings of one class with different ends; `unrepeatable`: executions that went
+    otherwise when played again; `steps` of all."""
 
     executions: int
     redundant: int
     exhausted: bool
     classes: dict
+    recordings: dict
     ambiguous: list
     unrepeatable: int
     verdicts: dict
@@ -118,6 +122,7 @@ cdef class ClassRecorder(Schedule):
         cdef int c
         (<Schedule>self.asked).pending = self.pending
         (<Schedule>self.asked).nr_cpus = self.nr_cpus
+        (<Schedule>self.asked).base = self.base
         self.position = 0
         self.nr_steps = 0
         self.pendings = 0
@@ -163,7 +168,7 @@ cdef class ClassRecorder(Schedule):
         return happens
 
     cdef int next_choice(self, uint32_t n) noexcept nogil:
-        return (<Schedule>self.asked).next_choice(n)
+        return 0
 
     cdef void end_execution(self, uint64_t steps, bint complete) noexcept nogil:
         if not self.again:
@@ -175,6 +180,8 @@ cdef class ClassRecorder(Schedule):
         s.step = self.pending[cpu]
         if s.step.kind == STEP_TRY and load64(&(<lock_t *>self.execution.tasks[cpu].obj).word) != 0:
             s.step.access = READS
+        elif s.step.access == ADDS | WRITES:
+            s.step.access = WRITES if load_i32(<int32_t *>(self.base + s.step.object)) == 1 else ADDS
         s.barrier = self.slept_until[cpu]
         self.slept_until[cpu] = 0
         s.cpu = cpu
@@ -230,6 +237,9 @@ cdef class ClassRecorder(Schedule):
         return hash
 
 
+SEARCHES = {"all": AllSchedules, "dpor": SourceDpor, "random": partial(RandomWalk, 1)}
+
+
 cdef uint64_t hash_words(uint64_t hash, void *base, uint64_t bytes) noexcept nogil:
     cdef uint64_t i
     for i in range(bytes // 8):
@@ -239,8 +249,9 @@ cdef uint64_t hash_words(uint64_t hash, void *base, uint64_t bytes) noexcept nog
 
 
 cdef uint64_t state_hash(Engine engine) noexcept nogil:
-    """All of the segment but statistics, which say when, and trace records, which say how."""
-    cdef uint64_t i, hash = hash_words(0, engine.m.control, sizeof(control_t))
+    """All of the segment but the format's words, statistics, which say when, and trace records, which say how."""
+    cdef uint64_t i, set_at_format = <uint64_t>(<char *>&engine.m.control.nr_swap_pages - <char *>engine.m.control)
+    cdef uint64_t hash = hash_words(0, &engine.m.control.nr_swap_pages, sizeof(control_t) - set_at_format)
     cdef percpu_t *pc
     for i in range(engine.m.geo.cpus):
         pc = percpu_of(&engine.m, i)
@@ -253,12 +264,11 @@ cdef object enumerate_with(Engine engine, list bodies, str search, uint64_t most
     """Play the schedules of `search`, `most` at most; Interleavings."""
     if search not in SEARCHES:
         raise ValueError(f"search {search!r}: one of {', '.join(SEARCHES)}")
-    cdef ClassRecorder recorder = ClassRecorder(AllSchedules() if search == "all" else SourceDpor(),
-                                                   engine.execution)
+    cdef ClassRecorder recorder = ClassRecorder(SEARCHES[search](), engine.execution)
     cdef Execution execution = engine.execution
     cdef uint64_t number = 0, redundant = 0, unrepeatable = 0, steps = 0, of_class, state, pendings
     cdef bint exhausted = False
-    classes, examples, ambiguous, verdicts = {}, {}, {}, {}
+    classes, recordings, ambiguous, verdicts = {}, {}, {}, {}
     began = time.perf_counter()
     engine.use(recorder, bodies, STEP_LIMIT)
     while number < most:
@@ -278,9 +288,9 @@ cdef object enumerate_with(Engine engine, list bodies, str search, uint64_t most
         of_class = recorder.class_hash()
         state = state_hash(engine) ^ <uint64_t>execution.verdict
         if classes.setdefault(of_class, state) != state and of_class not in ambiguous:
-            ambiguous[of_class] = f"{examples.get(of_class)} and {execution.recording()}"
-        if search == "all" and len(examples) < 100_000:
-            examples.setdefault(of_class, execution.recording())
+            ambiguous[of_class] = (recordings.get(of_class), execution.recording())
+        if len(recordings) < KEPT_RECORDINGS:
+            recordings.setdefault(of_class, execution.recording())
         if twice:
             pendings = recorder.pendings
             recorder.again = True
@@ -290,8 +300,8 @@ cdef object enumerate_with(Engine engine, list bodies, str search, uint64_t most
             if recorder.pendings != pendings or recorder.class_hash() != of_class or (
                     state_hash(engine) ^ <uint64_t>execution.verdict) != state:
                 unrepeatable += 1
-    return Interleavings(number, redundant, exhausted, classes, list(ambiguous.values()), unrepeatable, verdicts, steps,
-                         time.perf_counter() - began)
+    return Interleavings(number, redundant, exhausted, classes, recordings, list(ambiguous.values()), unrepeatable, verdicts,
+                         steps, time.perf_counter() - began)
 
 
 def interleavings_of(spec, race, search: str, most: int = 1_000_000, tick: str = "await", twice: bool = False):

@@ -28,5 +28,6 @@ def play(
     schedules: int = 1000,
     replay: str | None = None,
     schedule: Schedule | None = None,
+    delayed_stores: bool = False,
 ) -> Played: ...
 def each(program: str, schedule: Schedule, *, cpus: int = 3, schedules: int = 1000) -> list[tuple[str, str, bool]]: ...

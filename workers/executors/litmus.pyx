@@ -9,7 +9,9 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.atomic cimport load64, store64
 from shm.layout cimport expected_of, layout_t
 from shm.vmstat cimport WAIT_DEVICE
-from workers.cpu cimport READS, WRITES, Cpu, point, random_u64
+from workers.cpu cimport (
+    READS, WRITES, Cpu, load_own64, point, random_u64, smp_mb, store_delayable32, store_delayable64,
+)
 from workers.executors.engine cimport Body, Engine, Judge
 from workers.schedulers.random_walk cimport RandomWalk
 from workers.schedulers.replay cimport Replay
@@ -212,6 +214,56 @@ cdef class Chances(Body):
             store64(word(cpu, 0), 100)
 
 
+cdef class Stores(Body):
+    """CPUs 0 and 1 each store, and then look whether the other one has: at least one must see it (get_swap_device)."""
+    cdef bint barrier
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        if cpu.id > 1:
+            return
+        point(cpu, word(cpu, 1 + <int>cpu.id), WRITES)
+        store_delayable64(cpu, word(cpu, 1 + <int>cpu.id), load_own64(cpu, word(cpu, 1 + <int>cpu.id)) + 1)
+        if self.barrier:
+            smp_mb(cpu)
+        if load_own64(cpu, word(cpu, 1 + <int>cpu.id)) != 1:
+            put(cpu, 0, 100)
+        if get(cpu, 2 - <int>cpu.id) == 0:
+            put(cpu, 3 + <int>cpu.id, 1)
+            if get(cpu, 4 - <int>cpu.id):
+                put(cpu, 0, 100)
+
+
+cdef class StoresWithBarrier(Stores):
+    """The same with a barrier in between."""
+
+    def __cinit__(self):
+        self.barrier = True
+
+
+cdef class Cleared(Body):
+    """CPU 0 clears word 1, then counts down: who sees the count must see it cleared (swap_range_free, try_to_unuse)."""
+    cdef bint barrier
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        if cpu.id == 0:
+            put(cpu, 1, 7)
+            put(cpu, 2, 1)
+            store_delayable32(cpu, <uint32_t *>word(cpu, 1), 0)
+            if self.barrier:
+                smp_mb(cpu)
+            store64(word(cpu, 2), 2)
+            get(cpu, 3)
+        elif get(cpu, 2) == 2 and get(cpu, 1) != 0:
+            put(cpu, 0, 100)
+
+
+cdef class ClearedWithBarrier(Cleared):
+    """The same with a barrier in between."""
+
+    def __cinit__(self):
+        self.barrier = True
+
+
 cdef class Fickle(Body):
     """Not one program: every third execution begins with another word. What a search has to refuse."""
     cdef int played
@@ -239,11 +291,12 @@ BODIES = {
     cls.__name__: cls
     for cls in (
         LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work, Apart, Needle, Zigzag, Poll, Chances,
-        Fickle)
+        Fickle, Stores, StoresWithBarrier, Cleared, ClearedWithBarrier)
 }
 PROGRAMS = {name: cls.__doc__ for name, cls in BODIES.items()}
 # What each CPU adds to word 0, where that is not 1.
-EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0, "Fickle": 0}
+EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0, "Fickle": 0,
+        "Stores": 0, "StoresWithBarrier": 0, "Cleared": 0, "ClearedWithBarrier": 0}
 
 
 cdef Total judge_of(str program, int cpus):
@@ -271,7 +324,7 @@ cdef void set_tick(Engine engine) noexcept:
 
 
 def play(program: str, *, cpus: int = 3, seed: int = 1, first: int = 0, schedules: int = 1000,
-         replay: str | None = None, schedule: Schedule | None = None) -> dict[str, object]:
+         replay: str | None = None, schedule: Schedule | None = None, delayed_stores: bool = False) -> dict[str, object]:
     """Play schedules first, first + 1, ... of `program`, or one replay; stop at the first that ends illegally.
 
     `schedule` chooses; when it is None, a random walk of `seed`. Returns: verdict (completed also when the judge
@@ -283,6 +336,7 @@ def play(program: str, *, cpus: int = 3, seed: int = 1, first: int = 0, schedule
         schedule = Replay(replay)
     elif schedule is None:
         schedule = RandomWalk(seed)
+    engine.delayed_stores = delayed_stores
     engine.use(schedule, [BODIES[program]() for _ in range(cpus)], STEP_LIMIT)
     played, legal = engine.play_batch(first, schedules if replay is None else 1)
     execution = engine.execution

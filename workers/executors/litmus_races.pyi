@@ -3,10 +3,9 @@ from collections.abc import Sequence
 from workers.executors.interleavings import Interleavings
 
 OPERATIONS: dict[str, str]
-Operation = tuple[str | int, ...]
 
 def interleavings(
-    programs: Sequence[Sequence[Operation]],
+    programs: Sequence[Sequence[tuple[str | int, ...]]],
     search: str,
     *,
     most: int = ...,

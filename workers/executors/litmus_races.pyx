@@ -3,10 +3,10 @@
 A CPU has a register; what it reads goes into it, and what it writes depends on it. It ends in the final state, so that
 two executions which read otherwise end otherwise.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from shm.atomic cimport add64, load64, store64
+from shm.atomic cimport add64, add_i32, load64, store64
 from shm.layout cimport expected_of, ptes_of
 from shm.lock cimport lock_t
 from shm.vmstat cimport WAIT_DEVICE
@@ -42,6 +42,9 @@ cdef enum:  # operation
     OP_POLL
     OP_TICK
     OP_BUSY
+    OP_GET
+    OP_PUT
+    OP_SNEAK
 
 OPERATIONS = {
     "read": "(read, WORD): into the register",
@@ -59,6 +62,9 @@ OPERATIONS = {
     "poll": "(poll, WORD, N): sleep a tick, N times at most, until the word is published",
     "tick": "(tick,): sleep one tick",
     "busy": "(busy,): some time",
+    "get": "(get, WORD): a reference more",
+    "put": "(put, WORD): a reference less; who gives the last one back says so in the register",
+    "sneak": "(sneak, WORD): write without a word of it",
 }
 NUMBERS = {name: number for number, name in enumerate(OPERATIONS)}
 
@@ -66,6 +72,12 @@ cdef struct operation_t:
     int what
     uint32_t object
     int skipped
+
+
+cdef void count_reference(Cpu cpu, int32_t *count, bint put, uint64_t *register) noexcept nogil:
+    point(cpu, count, ADDS | WRITES if put else ADDS)
+    if add_i32(count, -1 if put else 1) == 0:
+        register[0] = mix64(register[0])
 
 
 cdef class Interpreter(Body):
@@ -112,6 +124,10 @@ cdef class Interpreter(Body):
         elif o.what == OP_ADD:
             point(cpu, word, ADDS)
             add64(word, 2 * cpu.id + 1)
+        elif o.what == OP_GET or o.what == OP_PUT:
+            count_reference(cpu, <int32_t *>word, o.what == OP_PUT, register)
+        elif o.what == OP_SNEAK:
+            store64(word, cpu.id + 1)
         elif o.what == OP_LOCK:
             cpu.lock(lock)
         elif o.what == OP_UNLOCK:

@@ -3,7 +3,7 @@
 A `Machine` is a formatted segment and its CPUs. `play` gives each CPU a script (workers/workloads/script.pyx) and goes on
 from the state that the last play has left. On `processes` each CPU is a forked process that waits for the others before
 its first step; on `cooperative` each schedule is another random walk. The laws are looked at after every play, at rest,
-and with laws=every_unlock under the cluster lock.
+and with laws=every_unlock wherever a lock is released or a step warns.
 """
 from libc.stdint cimport uint32_t, uint64_t
 

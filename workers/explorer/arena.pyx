@@ -55,6 +55,7 @@ cdef class Arena:
         self.engine.capture()
         self.execution.tick_model = TICK_MODELS.index(tick)
         self.execution.liveness = liveness
+        self.engine.delayed_stores = delayed_stores
 
     def use(self, schedule: Schedule) -> None:
         """Ask `schedule` from now on."""

@@ -92,7 +92,9 @@ def _clean(exhibit: Exhibit, spec: MuseumSpec) -> dict[str, object]:
 
 def _lines_of(exhibit: Exhibit) -> int:
     """Lines of the variant's class: what it does otherwise than the fixed one, docstrings counted."""
-    path = next(path for path in protocol_sources(exhibit.variant) if path.name == f"{Path(_module_of(exhibit)).stem}.pyx")
+    path = next(
+        path for path in protocol_sources(exhibit.variant) if path.name == f"{Path(_module_of(exhibit)).stem}.pyx"
+    )
     lines = path.read_text().splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("cdef class"))
     return sum(1 for line in lines[first:] if line.strip())

@@ -14,12 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shm.errors import SegmentError
 from workers.diagram import text_of
 from workers.exploration import Replayed, ReplayStatus
 from workers.explorer.arena import KINDS, Arena
 from workers.explorer.sources import core_digest, protocol_digest
 from workers.explorer.token import LONGEST, Token, TokenError, decode
-from workers.races import RACES, Race
+from workers.races import RACES, SMALL, Race
 from workers.timeline import Timeline
 
 EXIT_CODES: dict[ReplayStatus, int] = {
@@ -30,6 +31,10 @@ EXIT_CODES: dict[ReplayStatus, int] = {
     "impossible": 1,
     "no_token": 2,
 }
+
+
+# What a token may ask for and cannot have: of a spec, a segment, a script, a protocol's file, or the first steps.
+CANNOT_BE = (SegmentError, ValueError, TypeError, OverflowError, OSError, RuntimeError, MemoryError)
 
 
 def replay(text: str) -> Replayed:
@@ -46,7 +51,7 @@ def replay(text: str) -> Replayed:
             "core_changed": core_digest() != token.core_digest,
         }
         arena = Arena(token.protocol, race, token.laws, token.tick, token.liveness, token.delayed_stores)
-    except (ValueError, OSError, RuntimeError) as error:
+    except CANNOT_BE as error:
         return Replayed(status="impossible", sentence=f"It cannot be played: {_reason(error)}.", **told)
     told |= {"scenario": race.name, **changed}
     try:
@@ -89,7 +94,7 @@ def token_of(arena: Arena, protocol: str, found: dict[str, Any], **options: Any)
 def named(race: Race) -> Race:
     """A token's race with the name that it has in the catalogue, if it is still the same one there."""
     for known in RACES.values():
-        if (known.before, known.race, known.fields) == (race.before, race.race, race.fields):
+        if (known.before, known.race, {**SMALL, **known.fields}) == (race.before, race.race, race.fields):
             return replace(race, name=known.name, sentence=known.sentence)
     return race
 

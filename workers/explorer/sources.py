@@ -30,13 +30,20 @@ STEMS = (
     "workers/executors/engine",
     "workers/executors/cooperative_cpu",
     "workers/executors/program",
+    "workers/executors/lasso",
+    "workers/executors/liveness",
+    "workers/executors/script",
+    "workers/executors/plan",
+    "workers/workloads/workload",
+    "workers/spec",
 )
 
 
 def core_sources() -> list[Path]:
     """The files of the core, from the checkout, in the order of their names."""
-    found = {path for folder in FOLDERS for path in (CHECKOUT / folder).rglob("*") if path.suffix in KINDS}
-    found |= {path for stem in STEMS for kind in KINDS if (path := CHECKOUT / f"{stem}{kind}").exists()}
+    found = {CHECKOUT / "shm" / "geometry.py"}
+    found |= {path for folder in FOLDERS for path in (CHECKOUT / folder).rglob("*") if path.suffix in KINDS}
+    found |= {path for stem in STEMS for kind in (*KINDS, ".py") if (path := CHECKOUT / f"{stem}{kind}").exists()}
     return sorted(found)
 
 

@@ -12,8 +12,8 @@
 | 8 | hash of the execution's steps |
 | 4 | CRC-32 of all before it |
 
-The race stands in the token itself, with its own CPUs, steps and machine: a scenario that changes its meaning later
-changes no token. DICTIONARY is a part of version 1.
+The race stands in the token itself, with its CPUs, its steps and its machine, also those fields that all races have in
+common (workers.races.SMALL): what a scenario comes to mean later changes no token. DICTIONARY is a part of version 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any, get_args
 
 from workers.exploration import FindingKind, TickModel
 from workers.explorer.choices import PackingError, pack, read_varint, unpack, varint
-from workers.races import Race
+from workers.races import SMALL, Race
 
 PREFIX = "sr1-"
 LONGEST = 64_000  # characters: some 40,000 choices; what is longer was never shrunk, and no line to paste
@@ -50,9 +50,10 @@ DICTIONARY = (
     b'"await""any""at_rest""off"["fork",0,1],["swapoff"],["store",1,0]],[["dontneed",0,0]],[["load",1,0]],[["exit",1]],'
     b'[["pageout",0,0],["reclaim",1]],[["load",0,0],["exit",0]],[["load",0,0]],[["load",0,0]],[["pageout",0,0]]]'
     b'["L2","C1","C4","C8","F2","P1","Q1","Q7","Q12","T5","Q11","Q15","law"]'
-    b'[[["reclaim",1]],[["exit",0]]],{"memcg":{"version":1,"limit_pages":48}},'
-    b'["swap_cache",[["mm_init",0],["store",0,0],["pageout",0,0]],[[["load",0,0]],[["load",0,0]]],{},'
-    b'"every_step","time",0,"law","Q'
+    b'[[["reclaim",1]],[["exit",0]]],"memcg":{"version":1,"limit_pages":48},'
+    b'["swap_cache",[["mm_init",0],["store",0,0],["pageout",0,0]],[[["load",0,0]],[["load",0,0]]]'
+    b',{"mms":2,"pages":1,"folios":16,"slots":16,"cluster_slots":8,"device":{"kind":"zram","read_ns":0,"write_ns":0},'
+    b'"memcg":{"limit_pages":48},"lockdep":true},"every_step","time",0,"law","Q'
 )
 
 
@@ -64,8 +65,9 @@ class TokenError(ValueError):
 class Token:
     """A finding: what was played, how it was looked at, what was found, and how to meet it again.
 
-    `race` is workers.races.Race without name and sentence, `tick` the model of a tick's sleep, `choices` the recording
-    of the execution, `steps_hash` that of its steps; the digests are those of workers.explorer.sources at that time.
+    `race` is workers.races.Race without name and sentence, and once decoded with every field of its machine. `tick`
+    is the model of a tick's sleep, `choices` the recording of the execution, `steps_hash` that of its steps. The
+    digests are those of workers.explorer.sources at that time.
     """
 
     protocol: str
@@ -83,7 +85,7 @@ class Token:
 
     def encode(self) -> str:
         """The token as a line of letters, digits, - and _."""
-        race = [self.race.before, self.race.race, self.race.fields]
+        race = [self.race.before, self.race.race, {**SMALL, **self.race.fields}]
         flags = DELAYED_STORES * self.delayed_stores + LIVENESS * self.liveness
         head = [self.protocol, *race, self.laws, self.tick, flags, self.kind, self.law]
         squeezed = _deflated(json.dumps(head, separators=(",", ":")).encode())
@@ -102,7 +104,7 @@ def decode(text: str) -> Token:
         head = json.loads(_inflated(body[at : at + length]))
         choices = unpack(body[at + length : -TAIL_BYTES])
         protocol, before, race, fields, laws, tick, flags, kind, law = head
-    except (PackingError, ValueError, zlib.error) as error:
+    except (PackingError, ValueError, RecursionError, zlib.error) as error:
         raise TokenError(f"the token cannot be read, though its checksum is right: {error}") from None
     if not isinstance(flags, int) or not 0 <= flags <= DELAYED_STORES | LIVENESS:
         raise TokenError(f"the token's options are {flags!r}, which this swaprace does not know")
@@ -140,9 +142,12 @@ def _bytes_of(line: str) -> bytes:
         place = len(PREFIX) + foreign.start() + 1
         raise TokenError(f"character {place} of the token is {foreign[0]!r}; letters, digits, - and _ make a token")
     try:
-        return base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+        data = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
     except binascii.Error:
         raise TokenError(f"the token was cut off: {len(line)} characters are no whole number of bytes") from None
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != packed:  # bits of the last character that mean nothing
+        raise TokenError("the token was cut off, or its last character was changed")
+    return data
 
 
 def _checked(data: bytes) -> bytes:
@@ -188,6 +193,8 @@ def _race(before: Any, race: Any, fields: Any) -> Race:
 def _steps(told: Any) -> tuple[tuple[str | int, ...], ...]:
     if not isinstance(told, list) or not all(isinstance(step, list) and step for step in told):
         raise TokenError("a step of the token's race is no list of an operation and its arguments")
+    if not all(isinstance(part, str | int) for step in told for part in step):
+        raise TokenError("an argument of a step of the token's race is neither a number nor a name")
     return tuple(tuple(step) for step in told)
 
 

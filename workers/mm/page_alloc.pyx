@@ -116,7 +116,7 @@ cdef void folio_put(Cpu cpu, uint32_t pfn) noexcept nogil:
     """Give a reference back; the last one frees. Context: may take lruvec lock."""
     cdef folio_t *folio = &cpu.m.folios[pfn]
     cdef int32_t left
-    point(cpu, &folio.refcount, ADDS)
+    point(cpu, &folio.refcount, ADDS | WRITES)
     left = add_i32(&folio.refcount, -1)
     if left == 0:
         free_folio(cpu, pfn)

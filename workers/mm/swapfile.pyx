@@ -1,7 +1,7 @@
 """References of slots: who pins a device, who counts, who frees (kernel: mm/swapfile.c, 6.12 to 7.0)."""
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport add_i64, fence, load32, load64, load8, store32, store8, store_i64
+from shm.atomic cimport add_i64, load32, load64, load8, store8
 from shm.cluster cimport CLUSTER_FLAG_NONFULL, swap_cluster_info
 from shm.inject cimport INJECT_LOCK_DELAY
 from shm.lock cimport lock_holder
@@ -15,7 +15,9 @@ from shm.vmstat cimport (
     WAIT_FOLIO_LOCK, WAIT_MMAP_LOCK, WAIT_RECLAIM, WAIT_TICK_SLEEP, WARN_FIRST_REFERENCE,
     WARN_FREE_IN_USE, WARN_FREE_UNLOCKED, WARN_NO_SLOT, WARN_SPIN,
 )
-from workers.cpu cimport ADDS, WRITES, Cpu, injected, point, trace, warn
+from workers.cpu cimport (
+    ADDS, WRITES, Cpu, injected, load_own64, point, smp_mb, store_delayable32, store_delayable64, trace, warn,
+)
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport wake_event
 from workers.mm.memcontrol cimport mem_cgroup_uncharge_swap, slot_of
@@ -27,6 +29,12 @@ cdef enum:
     LOCK_DELAY_NS = 10000  # what an injected delay holds a cluster lock for
 
 
+cdef void count_user(Cpu cpu, uint32_t device, int64_t by) noexcept nogil:
+    """References taken less given back on this CPU: its own word, which swapoff adds up. Context: none."""
+    cdef uint64_t *users = <uint64_t *>&cpu.my.users[device]
+    store_delayable64(cpu, users, load_own64(cpu, users) + <uint64_t>by)
+
+
 cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Pin the device so that swapoff waits; False when it goes, or the offset lies beyond it.
 
@@ -36,8 +44,8 @@ cdef bint get_swap_device(Cpu cpu, swp_entry_t entry) noexcept nogil:
     if swp_type(entry) >= cpu.m.geo.devices or swp_offset(entry) >= si.max:
         return False
     point(cpu, &si.dead, ADDS)
-    store_i64(&cpu.my.users[si.type], cpu.my.users[si.type] + 1)
-    fence()  # pairs with percpu_ref_kill: one of the two sees the other
+    count_user(cpu, si.type, 1)
+    smp_mb(cpu)  # pairs with percpu_ref_kill: one of the two sees the other
     if load32(&si.dead):
         put_swap_device(cpu, si.type)
         return False
@@ -48,8 +56,8 @@ cdef void put_swap_device(Cpu cpu, uint32_t device) noexcept nogil:
     """Context: the device is pinned by us."""
     cdef swap_info_struct *si = &cpu.m.si[device]
     point(cpu, &si.dead, ADDS)
-    store_i64(&cpu.my.users[device], cpu.my.users[device] - 1)
-    fence()
+    count_user(cpu, device, -1)
+    smp_mb(cpu)
     if load32(&si.dead):
         wake_event(cpu, &si.dead)
 
@@ -192,7 +200,7 @@ cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil:
     point(cpu, handle, WRITES)
     block = load32(handle)
     if block:
-        store32(handle, 0)
+        store_delayable32(cpu, handle, 0)
         stack_push(cpu, &cpu.m.devices[device].free_blocks, &cpu.m.block_next[device * (cpu.m.geo.blocks + 1)], block)
 
 
@@ -201,7 +209,7 @@ cdef void swap_range_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
     cdef swap_info_struct *si = si_of(cpu, entry)
     swap_slot_free_notify(cpu, entry)
     clear_shadow(cpu, entry)
-    fence()  # pairs with the barrier at the end of try_to_unuse
+    smp_mb(cpu)  # pairs with the barrier at the end of try_to_unuse
     add_i64(&cpu.m.control.nr_swap_pages, 1)
     add_i64(&si.inuse_pages, -1)
     trace(cpu, TRACE_FREE_SLOT, entry, 0, 0)

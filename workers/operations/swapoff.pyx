@@ -4,7 +4,7 @@ Order: no new slots; no allocator still inside; no reference left; no user left;
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from shm.atomic cimport add_i64, fence, fetch_and32, fetch_or32, load32, load64, load_i64, store32
+from shm.atomic cimport add_i64, fetch_and32, fetch_or32, load32, load64, load_i64, store32
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_UPTODATE
 from shm.layout cimport cluster_of, percpu_of, table_of
@@ -15,7 +15,7 @@ from shm.swapfile cimport SWP_USED, SWP_WRITEOK, swap_info_struct
 from shm.swp_entry cimport swp_entry, swp_entry_t
 from shm.trace cimport TRACE_SWAPOFF
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAPOFFS, EV_SWAPOFF_FAILED, LAT_SWAPOFF, WAIT_FOLIO_LOCK, WAIT_OTHER_LOCK
-from workers.cpu cimport READS, WRITES, Cpu, count, point, record, trace
+from workers.cpu cimport READS, WRITES, Cpu, count, point, record, smp_mb, store_delayable32, trace
 from workers.mm.errno cimport EBUSY, EINTR, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
@@ -122,7 +122,7 @@ cdef int try_to_unuse(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
             return EINTR
         if load_i64(&si.inuse_pages) != 0:
             cpu.relax(LOOK_AGAIN_NS)
-    fence()  # pairs with the barrier of swap_range_free: what was freed before inuse fell is seen
+    smp_mb(cpu)  # pairs with the barrier of swap_range_free: what was freed before inuse fell is seen
     return 0
 
 
@@ -176,8 +176,8 @@ cdef void wait_for_users(Cpu cpu, swap_info_struct *si) noexcept nogil:
     """percpu_ref_kill, then until nobody has the device pinned. Context: swapon_mutex held; sleeps."""
     cdef uint32_t i
     point(cpu, &si.dead, WRITES)
-    store32(&si.dead, 1)
-    fence()
+    store_delayable32(cpu, &si.dead, 1)
+    smp_mb(cpu)
     while users_of(cpu, si.type) != 0:
         wait_event_tick(cpu, &si.dead, cpu.m.control.tick_ns, WAIT_OTHER_LOCK)
     for i in range(<uint32_t>cpu.m.geo.cpus):

@@ -18,6 +18,8 @@ CLASSES = (
     Unsynchronized, SkipCache, HasCache, HasCacheWaitqueue, SwapCacheAsPosted, SwapCache, SwapTable, SwapTableCount,
 )
 
+MUSEUM = {exhibit.variant for exhibit in EXHIBITS.values()} - set(PROTOCOLS)
+
 
 def protocol(name: str) -> Protocol:
     """A fresh protocol of that name, also one of the museum, or of the class that `/PATH.pyx:Class` names.
@@ -31,7 +33,7 @@ def protocol(name: str) -> Protocol:
         return cls()
     if name in PROTOCOLS:
         return {cls.__name__: cls for cls in CLASSES}[PROTOCOLS[name].cls]()
-    if name in (exhibit.variant for exhibit in EXHIBITS.values()):
+    if name in MUSEUM:
         module = import_module(f"workers.protocols.museum.{name}")
         return getattr(module, "".join(part.capitalize() for part in name.split("_")))()
     raise ValueError(f"protocol {name!r} is not known; there are: {', '.join(sorted(PROTOCOLS))}, and those of the museum")
@@ -39,7 +41,7 @@ def protocol(name: str) -> Protocol:
 
 def nearest(name: str) -> str:
     """The protocol of the catalogue that one derives from, itself where it is in there: whose laws it must keep."""
-    if name in PROTOCOLS:
+    if not is_external(name) and name not in MUSEUM:
         return name
     names = {entry.cls: entry.name for entry in PROTOCOLS.values()}
     for cls in type(protocol(name)).__mro__:

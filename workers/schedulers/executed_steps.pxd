@@ -4,7 +4,8 @@ Step i happens before step j when the same CPU takes both, or when they depend o
 chain of such pairs: Mazurkiewicz's order of a trace. Executions with one order are one class: they end alike. The order
 is kept as vector clocks (Mattern 1989), one row a step.
 
-What a step is known to be only when it is taken: a trylock of a lock that is held reads it. A sleep that ends because
+What a step is, is known when it is taken: a trylock of a lock that is held reads it; taking a reference off a count adds
+to it, but whoever takes the last one writes it, since the others would have to come before. A sleep that ends because
 time has passed, which it only does when nobody can go on, happens after all that came before that: its `barrier`.
 """
 cimport cython
@@ -48,6 +49,7 @@ cdef class ExecutedSteps:
     cdef readonly int length
     cdef int room
     cdef int nr_cpus
+    cdef const char *base  # of the segment
     cdef uint32_t *clocks  # nr_cpus a row: how many steps of the execution, up to one of that CPU, came before
     cdef race_t *races  # of the step that was ordered last
     cdef int linked  # steps before this one are in the chains
@@ -58,7 +60,7 @@ cdef class ExecutedSteps:
     cdef int nr_objects
     cdef int nr_slots
 
-    cdef bint start(self, int nr_cpus) noexcept nogil
+    cdef bint start(self, int nr_cpus, const char *base) noexcept nogil
     cdef bint reserve(self, int nodes) noexcept nogil
     cdef int32_t number_of(self, uint64_t object) noexcept nogil
     cdef bint more_slots(self) noexcept nogil

@@ -3,7 +3,8 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
-from workers.cpu cimport READS, STEP_ACQUIRE, STEP_RELEASE, STEP_TRY, WRITES
+from shm.atomic cimport load_i32
+from workers.cpu cimport ADDS, READS, STEP_ACQUIRE, STEP_RELEASE, STEP_TRY, WRITES
 from workers.schedulers.schedule cimport EVERYTHING, dependent, mix64, pending_t
 
 cdef enum:
@@ -33,9 +34,10 @@ cdef class ExecutedSteps:
         free(self.objects)
         free(self.slots)
 
-    cdef bint start(self, int nr_cpus) noexcept nogil:
+    cdef bint start(self, int nr_cpus, const char *base) noexcept nogil:
         """Nothing is executed yet. False: no memory."""
         cdef int c
+        self.base = base
         if nr_cpus != self.nr_cpus:
             self.room = 0
         self.nr_cpus = nr_cpus
@@ -115,9 +117,11 @@ cdef class ExecutedSteps:
             self.objects[i].held = False
 
     cdef void as_taken(self, pending_t *step, const pending_t *pending) noexcept nogil:
-        """What a pending step is if it is taken now: a trylock that fails changes nothing."""
+        """What a pending step is if it is taken now: a trylock that fails reads, who takes the last of a count writes."""
         cdef int32_t number
         step[0] = pending[0]
+        if pending.access == ADDS | WRITES:
+            step.access = WRITES if load_i32(<int32_t *>(self.base + pending.object)) <= 1 else ADDS
         if pending.kind == STEP_TRY:
             number = self.number_of(pending.object)
             if number >= 0 and self.objects[number].held:

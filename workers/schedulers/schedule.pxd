@@ -14,11 +14,12 @@ cdef enum:
 cdef struct pending_t:  # the step that a CPU takes when it is chosen
     uint64_t object  # offset in the segment, 0: none
     int kind  # STEP_* of workers/cpu.pxd
-    int access  # READS, WRITES, ADDS
+    int access  # READS, WRITES, ADDS; ADDS | WRITES: takes one of a 32-bit count, a write for the last one and an add else
 
 cdef class Schedule:
     cdef const pending_t *pending  # by CPU; valid from use() on
     cdef int nr_cpus
+    cdef const char *base  # what objects are offsets from: some steps are known only by what they find
     cdef bint every_step  # next_cpu is asked also where one CPU alone can go on
     cdef bint new_execution(self, uint64_t number) noexcept nogil
     cdef int next_cpu(self, const uint8_t *enabled, int nr, int last) noexcept nogil

@@ -63,7 +63,7 @@ cdef class SourceDpor(Schedule):
             self.begun = True
             if self.nr_cpus > MOST_CPUS:
                 self.trouble = TOO_MANY_CPUS
-            elif not self.steps.start(self.nr_cpus):
+            elif not self.steps.start(self.nr_cpus, self.base):
                 self.trouble = NO_MEMORY
         elif self.trouble == NONE and not self.next_branch():
             self.exhausted = True
@@ -77,8 +77,8 @@ cdef class SourceDpor(Schedule):
 
     cdef bint next_branch(self) noexcept nogil:
         """Keep the beginning up to the last place where something is left to try, and what is next there."""
-        cdef node_t *node
-        cdef uint64_t left
+        cdef node_t *node = NULL
+        cdef uint64_t left = 0
         cdef int length = self.steps.length
         while length > 0:
             node = &self.steps.nodes[length - 1]

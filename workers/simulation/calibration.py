@@ -1,5 +1,5 @@
-"""The cost model of this machine: single steps measured by two processes on two cores, the code between them solved from
-runs of one CPU. `python -m workers.simulation.calibration` prints the model as one line of JSON.
+"""The cost model of this machine: single steps measured by two processes on two cores, and the code between them
+solved from runs of one CPU. `python -m workers.simulation.calibration` prints the model as one line of JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from workers.environment import collect
@@ -20,7 +21,7 @@ from workers.executors.control import figures, format_run, set_stop
 from workers.executors.plan import plan
 from workers.executors.program import Program
 from workers.simulation.cell import play
-from workers.simulation.probes import SHARED_BYTES, Probe, tick_overshoots
+from workers.simulation.probes import SHARED_BYTES, Probe, gaps, tick_overshoots
 from workers.simulation_spec import CostModel, SimulationSpec, read_cost_model
 from workers.spec import DeviceSpec, MemcgSpec, RunSpec
 
@@ -34,6 +35,8 @@ SLEEP_STEP_NS = 200
 SLEEP_ROUNDS = 300
 LONGEST_SLEEP_NS = 6_000
 TICKS = 40
+WATCH_NS = 3_000_000_000
+GAP_NS = 2_000  # between two looks at the clock lie 30 ns
 TRIALS = 5
 RUN_SECONDS = 0.3
 LEAST_NS = 0.1  # of a step: less is rounding
@@ -80,12 +83,32 @@ class Steps:
     waker: float
     latency: float
     tick_late: float
+    interrupts_per_s: float
+    interrupt: float
+
+
+def interruptions() -> tuple[float, float]:
+    """How often a second others take a working CPU, and for how long on average.
+
+    From the sum of the gaps in a loop that looks at the clock, on two cores at the same time, and the sum of their
+    squares: evenly spread lengths with the same two sums take as much time and part two CPUs as far.
+    """
+    found = aside(lambda _: gaps(WATCH_NS, GAP_NS), lambda _: gaps(WATCH_NS, GAP_NS))
+    total, squares = (sum(each) for each in zip(*found, strict=True))
+    if total == 0:
+        return 0.0, 0.0
+    mean = 3 * squares / (4 * total)
+    return total / mean / (2 * WATCH_NS) * 1e9, mean
+
+
+def _wake_after(after_ns: int, probe: Probe) -> list[int]:
+    return probe.wake(SLEEP_ROUNDS, after_ns)
 
 
 def time_to_sleep(waker_ns: float) -> float:
-    """How long after its decision a sleeper is asleep: from then on its wake-up costs the waker what it costs in full."""
+    """How long after its decision a sleeper is asleep: from then on the waker pays the full price of waking it."""
     for after_ns in range(0, LONGEST_SLEEP_NS, SLEEP_STEP_NS):
-        took = aside(lambda p: p.be_woken(SLEEP_ROUNDS), lambda p, after=after_ns: p.wake(SLEEP_ROUNDS, after))[1]
+        took = aside(lambda p: p.be_woken(SLEEP_ROUNDS), partial(_wake_after, after_ns))[1]
         if statistics.median(took) > waker_ns / 2:
             return float(after_ns)
     return float(LONGEST_SLEEP_NS)
@@ -96,7 +119,10 @@ def measured_steps(hz: int) -> Steps:
     alone = Probe(mmap.mmap(-1, max(SHARED_BYTES, mmap.PAGESIZE)))
     handed = aside(lambda p: p.hand_over(0, HAND_OVERS), lambda p: p.hand_over(1, HAND_OVERS))
     woken = aside(lambda p: p.be_woken(WAKE_UPS), lambda p: p.wake(WAKE_UPS, WAKE_AFTER_NS))
+    often, length = interruptions()
     return Steps(
+        interrupts_per_s=often,
+        interrupt=min(length, 1e9),
         atomic=median_of(lambda: alone.atomic_ns(ROUNDS)),
         lock_pair=median_of(lambda: alone.lock_ns(ROUNDS)),
         transfer=median_of(lambda: aside(lambda p: p.bounce(0, BOUNCES), lambda p: p.bounce(1, BOUNCES))[0], BATCHES),
@@ -206,6 +232,11 @@ def solved(steps: Steps, name: str) -> CostModel:
         },
         "tick": {"wakeup_ns": steps.tick_late, "aligned": True},
         "device": {"request_ns": request},
+        "noise": {
+            **base.noise.model_dump(),
+            "interrupts_per_s": steps.interrupts_per_s,
+            "interrupt_ns": steps.interrupt,
+        },
         "sources": SOURCES,
     }
     return CostModel.model_validate(body)
@@ -228,6 +259,7 @@ SOURCES = {
     "device": "solved: usemem with a device of 5 us against one of 0 ns",
     "emulation": "as the emulator does it: no batches, and every access takes the page-table lock",
     "noise": "default model",
+    "noise.interrupt": "measured: gaps of 2 us and more in loops that look at the clock on two cores for 3 s",
 }
 
 

@@ -121,6 +121,7 @@ def told(
             "cpus": cpus,
             "verdict": verdict,
             "virtual_ns": virtual_ns,
+            "ended_ns": simulator.now_ns,
             "operations": at_stop["operations"],
             "operations_per_second": at_stop["operations"] * 1e9 / virtual_ns,
             "swap_ins": swap_ins,

@@ -28,6 +28,8 @@ cdef struct costs_t:
     bint hits_take_lock
     bint aligned
     uint64_t start_ns
+    uint64_t interrupt_every_ns  # 0: never
+    uint64_t interrupt_ns
 
 cdef enum:  # distance
     SAME_CORE = 0

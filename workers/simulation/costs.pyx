@@ -36,3 +36,6 @@ cdef void fill_costs(costs_t *c, model) except *:
     c.hits_take_lock = model.emulation.hits_take_lock
     c.aligned = model.tick.aligned
     c.start_ns = <uint64_t>model.noise.start_ns
+    rate, length = model.noise.interrupts_per_s, model.noise.interrupt_ns
+    c.interrupt_every_ns = max(1, <uint64_t>(1e9 / rate)) if rate and length else 0
+    c.interrupt_ns = <uint64_t>length

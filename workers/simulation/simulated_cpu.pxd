@@ -3,7 +3,8 @@ cimport cython
 from libc.stdint cimport uint64_t
 from shm.lock cimport lock_t
 from workers.cpu cimport Cpu
-from workers.simulation.simulator cimport Simulator, sim_task_t
+from workers.simulation.clocks cimport sim_task_t
+from workers.simulation.simulator cimport Simulator
 
 @cython.final
 cdef class SimulatedCpu(Cpu):
