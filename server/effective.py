@@ -1,7 +1,8 @@
 """What a protocol does, step by step, whether its own file says it or the one that it derives from.
 
 A protocol's file holds only the steps that differ from its neighbour's. To read two of them against each other, each is
-put together: its head, and every step of the seam as its class has it, in the one order that all files share.
+put together: its head, and every step of the seam as its class has it, in the one order that all files share;
+steps of its own come after them, by name.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def effective_source(name: str) -> str:
         parent = files.get(found[2]) if found else None
         source = parent.read_text(encoding="utf-8") if parent else None
     order = list(methods_of(SEAM.read_text(encoding="utf-8")))
-    names = [step for step in order if step in steps] + [step for step in steps if step not in order]
+    names = [step for step in order if step in steps] + sorted(step for step in steps if step not in order)
     head = HEAD.match(own)
     text = head[0].strip() + "\n\n" if head else ""
     return text + "\n\n".join(steps[step] for step in names) + "\n"

@@ -68,14 +68,14 @@ def test_a_database_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_the_diff_reads_as_a_patch() -> None:
     lines = source_diff("has_cache", "swap_cache")
     assert lines[:2] == ["--- a/workers/protocols/has_cache.pyx", "+++ b/workers/protocols/swap_cache.pyx"]
-    assert "-            cpu.tick_sleep()" in lines
+    assert "-        cpu.tick_sleep()" in lines
 
 
 def test_the_diff_shows_steps_that_a_class_inherits() -> None:
     """The fix of the patch, and nothing else: the cgroup id is recorded before the slot may be freed."""
     lines = source_diff("swap_cache_as_posted", "swap_cache", context=0)
     body = [line for line in lines if line.startswith(("+ ", "- ")) and "memcg1_swapout(" in line]
-    assert body == ["+        memcg1_swapout(cpu, pfn, entry)", "-        memcg1_swapout(cpu, pfn, entry)"]
+    assert body == ["+        memcg1_swapout(cpu, self, pfn, entry)", "-        memcg1_swapout(cpu, self, pfn, entry)"]
     assert sum(line.startswith(("+", "-")) for line in source_diff("has_cache", "has_cache_waitqueue")) < 100
 
 

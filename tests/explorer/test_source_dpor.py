@@ -58,7 +58,8 @@ MOST = 60_000
 
 def same(every: Interleavings, reduced: Interleavings) -> None:
     """The reduction found what there is, each class once."""
-    assert every.exhausted and reduced.exhausted
+    assert every.exhausted
+    assert reduced.exhausted
     assert every.ambiguous == reduced.ambiguous == []
     assert every.unrepeatable == reduced.unrepeatable == 0
     assert set(reduced.classes) == set(every.classes)
@@ -74,7 +75,9 @@ def test_one_execution_of_every_class(name: str) -> None:
     assert reduced.executions <= every.executions
 
 
-@pytest.mark.parametrize(("name", "executions"), [("independent", 1), ("lost_update", 4), ("deadlock", 3), ("two_wakers", 18)])
+@pytest.mark.parametrize(
+    ("name", "executions"), [("independent", 1), ("lost_update", 4), ("deadlock", 3), ("two_wakers", 18)]
+)
 def test_how_many_executions_it_takes(name: str, executions: int) -> None:
     """Known by hand: nothing depends; 4 orders of 2 reads and 2 writes; who is first, or a deadlock."""
     assert interleavings(LITMUS[name], "dpor").executions == executions

@@ -5,6 +5,7 @@ from shm.cluster cimport swap_cluster_info
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
 from workers.mm.filemap cimport folio_trylock, folio_unlock
+from workers.mm.memory cimport alloc_swap_folio
 from workers.mm.page_alloc cimport folio_of, folio_put
 from workers.mm.protocol cimport vm_fault
 from workers.mm.swap_count cimport map_count_down
@@ -30,7 +31,7 @@ cdef class FreesShared(SwapCache):
 
     cdef void swap_put_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
         """Context: cluster lock held."""
-        map_count_down(cpu, entry)
+        map_count_down(cpu, self, entry)
         swap_entry_free_locked(cpu, ci, entry)
 
 
@@ -39,9 +40,10 @@ cdef class ReadsFreed(SwapCache):
 
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: the device is pinned; may sleep."""
+        cdef uint32_t pfn = alloc_swap_folio(cpu)
         swap_cluster_lock(cpu, vmf.entry)
-        map_count_down(cpu, vmf.entry)
-        folio_enters_cache(cpu, 1, vmf.entry, swap_word(cpu, vmf.entry))
+        map_count_down(cpu, self, vmf.entry)
+        folio_enters_cache(cpu, pfn, vmf.entry, swap_word(cpu, vmf.entry))
         swap_cluster_unlock(cpu, vmf.entry)
         return 0
 

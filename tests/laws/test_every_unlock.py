@@ -13,6 +13,7 @@ from tests.laws.world import World, inhabited
 from workers.catalogue import PROTOCOLS
 from workers.executors.script import Machine, Played, small_spec
 from workers.invariants.registry import LAWS, Checker, check_at_rest, laws_for
+from workers.workloads.script import Scripts
 
 DISK = {"device": {"kind": "disk", "read_ns": 100, "write_ns": 100}}
 OUT = [("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0)]
@@ -153,7 +154,7 @@ def test_a_count_is_what_page_tables_say_unless_one_of_them_is_locked() -> None:
 
 
 class Forged:
-    """A machine whose page 0 of mm 0 is swapped out; words of it are written past every lock, then CPU 1 takes a step."""
+    """A machine whose page 0 of mm 0 is swapped out, with words written past every lock, and then a step of CPU 1."""
 
     def __init__(self, laws: str = "every_unlock", before: list[tuple[Any, ...]] | None = None, **fields: Any) -> None:
         self.machine = Machine(small_spec("swap_cache", "cooperative", laws=laws, **fields))
@@ -232,7 +233,7 @@ def test_looks_at_rest_tell_the_same_at_the_end() -> None:
 
 @pytest.mark.parametrize("protocol", [name for name, entry in PROTOCOLS.items() if entry.sound])
 def test_sound_protocols_keep_all_laws_at_every_place(protocol: str) -> None:
-    for fields, race in (
+    races: tuple[tuple[dict[str, Any], Scripts], ...] = (
         (
             {"mms": 3, "pages": 2},
             {0: [("load", 0, 0, 2)], 1: [("store", 0, 0)], 2: [("pageout", 0, 0, 2), ("exit", 1)]},
@@ -241,7 +242,8 @@ def test_sound_protocols_keep_all_laws_at_every_place(protocol: str) -> None:
             {**DISK, "mms": 3, "pages": 2},
             {0: [("swapoff",)], 1: [("store", 1, 0), ("pageout", 1, 0)], 2: [("fork", 0, 2)]},
         ),
-    ):
+    )
+    for fields, race in races:
         m = Machine(small_spec(protocol, "cooperative", **fields))
         m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 2), ("fork", 0, 1), ("pageout", 0, 0, 2)]})
         assert len(m.play(race, 300)) == 300

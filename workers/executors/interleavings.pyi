@@ -1,6 +1,5 @@
 from dataclasses import dataclass
 
-from workers.executors.script import Step
 from workers.races import Race
 from workers.spec import RunSpec
 

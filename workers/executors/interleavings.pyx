@@ -255,7 +255,7 @@ cdef uint64_t state_hash(Engine engine) noexcept nogil:
     cdef percpu_t *pc
     for i in range(engine.m.geo.cpus):
         pc = percpu_of(&engine.m, i)
-        hash = hash_words(hash, pc, <uint64_t>(<char *>&pc.trace_head - <char *>pc))
+        hash = hash_words(hash, pc, <uint64_t>(<char *>&pc.refused_entry - <char *>pc))
         hash = hash_words(hash, pc.gauges, NR_GAUGES * sizeof(int64_t))
     return hash_words(hash, engine.m.base + engine.m.resettable, engine.m.size - engine.m.resettable)
 

@@ -1,7 +1,7 @@
 """A folio to read into, and the PTE that maps it in the end."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport load_i32, store64
+from shm.atomic cimport load_i32
 from shm.folio cimport PG_SWAPBACKED, folio_t
 from shm.mm cimport PTE_DIRTY, PTE_SWP_EXCLUSIVE, mk_pte
 from shm.swp_entry cimport swp_entry_t
@@ -10,7 +10,7 @@ from workers.mm.filemap cimport folio_lock_new, folio_unlock
 from workers.mm.memcontrol cimport mem_cgroup_swapin_charge_folio
 from workers.mm.page_alloc cimport alloc_folio, folio_get, folio_of, folio_put, folio_set
 from workers.mm.protocol cimport vm_fault
-from workers.mm.rmap cimport folio_add_anon_rmap, pte_of
+from workers.mm.rmap cimport folio_add_anon_rmap, set_pte
 
 
 cdef uint32_t alloc_swap_folio(Cpu cpu) noexcept nogil:
@@ -49,4 +49,4 @@ cdef void set_present(Cpu cpu, vm_fault *vmf) noexcept nogil:
         pte |= PTE_DIRTY
     folio_get(cpu, vmf.folio)
     folio_add_anon_rmap(cpu, vmf.folio, exclusive)
-    store64(pte_of(cpu, vmf.mm, vmf.page), pte)
+    set_pte(cpu, vmf.mm, vmf.page, pte)

@@ -2,9 +2,9 @@
 from libc.stdint cimport uint32_t, uint64_t
 from shm.lock cimport lock_t
 from shm.layout cimport ptes_of, ptl_of
-from workers.cpu cimport READS, Cpu, point
+from workers.cpu cimport READS, WRITES, Cpu, point
 from workers.mm.protocol cimport Protocol
-from shm.atomic cimport load64, store64
+from shm.atomic cimport load64, load_i32, store64
 
 cdef void folio_add_anon_rmap(Cpu cpu, uint32_t pfn, bint exclusive) noexcept nogil
 cdef void folio_remove_rmap(Cpu cpu, uint32_t pfn) noexcept nogil
@@ -22,6 +22,16 @@ cdef inline uint64_t ptep_get(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogi
     """A look without the page-table lock, to be verified under it. Context: mm_users held."""
     point(cpu, pte_of(cpu, mm, page), READS)
     return load64(pte_of(cpu, mm, page))
+
+cdef inline void set_pte(Cpu cpu, uint32_t mm, uint32_t page, uint64_t pte) noexcept nogil:
+    """Seen at once by whoever looks without the lock. Context: page-table lock held."""
+    point(cpu, pte_of(cpu, mm, page), WRITES)
+    store64(pte_of(cpu, mm, page), pte)
+
+cdef inline bint folio_mapped(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Whether a PTE maps it. Context: a look; a reference held."""
+    point(cpu, &cpu.m.folios[pfn].mapcount, READS)
+    return load_i32(&cpu.m.folios[pfn].mapcount) != 0
 
 cdef inline void pte_lock(Cpu cpu, uint32_t mm, uint32_t page) noexcept nogil:
     """Context: mm_users or anon_vma lock held; takes the page-table lock of the page."""

@@ -70,7 +70,7 @@ cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t 
     cdef uint32_t page = folio_of(cpu, pfn).index
     cdef uint64_t *ptep = pte_of(cpu, mm, page)
     cdef uint64_t pte
-    if not pte_present(load64(ptep)):
+    if not pte_present(ptep_get(cpu, mm, page)):
         return True
     pte_lock(cpu, mm, page)
     pte = load64(ptep)
@@ -83,7 +83,7 @@ cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t 
     if pte & PTE_DIRTY:
         folio_set(folio_of(cpu, pfn), PG_DIRTY)
     mmlist_add(cpu, mm)
-    store64(ptep, swp_entry_to_pte(entry, folio_test(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE)))
+    set_pte(cpu, mm, page, swp_entry_to_pte(entry, folio_test(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE)))
     folio_clear(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE)
     folio_remove_rmap(cpu, pfn)
     pte_unlock(cpu, mm, page)
@@ -102,12 +102,12 @@ cdef bint try_to_unmap(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
     cdef bint going_on = True
     cpu.lock(&av.lock)
     for mm in range(<uint32_t>cpu.m.geo.mms):
-        if not going_on or load_i32(&folio.mapcount) == 0:
+        if not going_on or not folio_mapped(cpu, pfn):
             break
         if av.members[mm >> 6] >> (mm & 63) & 1:
             going_on = unmap_one(cpu, p, mm, pfn, folio.swap)
     cpu.unlock(&av.lock)
-    return load_i32(&folio.mapcount) == 0
+    return not folio_mapped(cpu, pfn)
 
 
 cdef uint32_t folio_referenced(Cpu cpu, uint32_t pfn) noexcept nogil:
@@ -119,18 +119,20 @@ cdef uint32_t folio_referenced(Cpu cpu, uint32_t pfn) noexcept nogil:
     cdef anon_vma_t *av = &cpu.m.anon_vmas[folio.anon_vma]
     cdef uint32_t mm, page = folio.index, found = 0
     cdef uint64_t *ptep
-    if load_i32(&folio.mapcount) == 0:
+    cdef uint64_t pte
+    if not folio_mapped(cpu, pfn):
         return 0
     cpu.lock(&av.lock)
     for mm in range(<uint32_t>cpu.m.geo.mms):
         if not av.members[mm >> 6] >> (mm & 63) & 1:
             continue
         ptep = pte_of(cpu, mm, page)
-        if not pte_present(load64(ptep)) or pte_pfn(load64(ptep)) != pfn:
+        pte = ptep_get(cpu, mm, page)
+        if not pte_present(pte) or pte_pfn(pte) != pfn:
             continue
         pte_lock(cpu, mm, page)
         if pte_present(load64(ptep)) and pte_pfn(load64(ptep)) == pfn and load64(ptep) & PTE_ACCESSED:
-            store64(ptep, load64(ptep) & ~<uint64_t>PTE_ACCESSED)
+            set_pte(cpu, mm, page, load64(ptep) & ~<uint64_t>PTE_ACCESSED)
             found += 1
         pte_unlock(cpu, mm, page)
     cpu.unlock(&av.lock)

@@ -13,7 +13,7 @@ from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.memcontrol cimport mem_cgroup_charge
 from workers.mm.page_alloc cimport alloc_folio, folio_get, folio_of, folio_put, folio_set, folio_test
-from workers.mm.rmap cimport folio_add_anon_rmap, folio_remove_rmap, pte_lock, pte_of, pte_unlock
+from workers.mm.rmap cimport folio_add_anon_rmap, folio_remove_rmap, pte_lock, pte_of, pte_unlock, set_pte
 from workers.mm.vmscan_lists cimport lru_add
 from workers.mm.protocol cimport Protocol, vm_fault
 
@@ -42,7 +42,7 @@ cdef bint install(Cpu cpu, vm_fault *vmf, uint32_t pfn) noexcept nogil:
         return False
     folio_add_anon_rmap(cpu, pfn, True)
     lru_add(cpu, pfn, False)
-    store64(pte_of(cpu, vmf.mm, vmf.page), mk_pte(pfn, True) | PTE_DIRTY)
+    set_pte(cpu, vmf.mm, vmf.page, mk_pte(pfn, True) | PTE_DIRTY)
     return True
 
 
@@ -102,7 +102,7 @@ cdef int do_wp_page(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
         return 0
     if wp_can_reuse(cpu, p, old):
         count(cpu, EV_COW_REUSE)
-        store64(pte_of(cpu, vmf.mm, vmf.page), vmf.orig_pte | PTE_WRITE | PTE_DIRTY)
+        set_pte(cpu, vmf.mm, vmf.page, vmf.orig_pte | PTE_WRITE | PTE_DIRTY)
         pte_unlock(cpu, vmf.mm, vmf.page)
         return 0
     folio_get(cpu, old)

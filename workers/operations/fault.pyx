@@ -24,7 +24,7 @@ from workers.mm.filemap cimport (
     folio_lock, folio_trylock, folio_unlock, folio_wait_locked, mmap_read_lock, mmap_read_unlock,
 )
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_test
-from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock
+from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, set_pte
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
 from workers.mm.swapfile cimport swap_entry_referenced
 from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
@@ -48,13 +48,13 @@ cdef void touch(Cpu cpu, uint32_t mm, uint32_t page, uint64_t pte, bint write) n
         warn(cpu, WARN_STALE_LOAD, (<uint64_t>mm << 32) | page, content_stamp(payload), expected[0])
     if not write:
         if not pte & PTE_ACCESSED:
-            store64(pte_of(cpu, mm, page), pte | PTE_ACCESSED)
+            set_pte(cpu, mm, page, pte | PTE_ACCESSED)
         return
     cpu.my.stamp += 1
     expected[0] = (<uint64_t>(cpu.id + 1) << STAMP_CPU_SHIFT) | cpu.my.stamp
     content_write(payload, cpu.m.geo.payload_bytes, identity, expected[0])
     if pte & (PTE_ACCESSED | PTE_DIRTY) != (PTE_ACCESSED | PTE_DIRTY):
-        store64(pte_of(cpu, mm, page), pte | PTE_ACCESSED | PTE_DIRTY)
+        set_pte(cpu, mm, page, pte | PTE_ACCESSED | PTE_DIRTY)
 
 
 cdef bint pte_unchanged(Cpu cpu, vm_fault *vmf) noexcept nogil:

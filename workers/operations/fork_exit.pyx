@@ -15,7 +15,7 @@ from workers.mm.filemap cimport mmap_write_lock, mmap_write_unlock
 from workers.mm.memcontrol cimport css_join, css_leave
 from workers.mm.page_alloc cimport folio_clear, folio_get, folio_of, folio_put
 from workers.mm.rmap cimport (
-    declare_mm_user, folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, ptep_get, ptes_unlock,
+    declare_mm_user, folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, ptep_get, ptes_unlock, set_pte,
 )
 from workers.mm.swapfile cimport swap_dup_entry
 from workers.mm.protocol cimport Protocol
@@ -91,8 +91,8 @@ cdef int copy_pte(Cpu cpu, Protocol p, uint32_t parent, uint32_t child, uint32_t
             return err
         mmlist_add(cpu, child)
         pte &= ~<uint64_t>PTE_SWP_EXCLUSIVE
-    store64(src, pte)
-    store64(pte_of(cpu, child, page), pte)
+    set_pte(cpu, parent, page, pte)
+    set_pte(cpu, child, page, pte)
     expected_of(&cpu.m, child)[page] = expected_of(&cpu.m, parent)[page]
     return 0
 
@@ -165,12 +165,12 @@ cdef void zap_pte(Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nogi
     cdef uint64_t *ptep = pte_of(cpu, mm, page)
     cdef uint64_t pte = load64(ptep)
     if pte_present(pte):
-        store64(ptep, 0)
+        set_pte(cpu, mm, page, 0)
         folio_remove_rmap(cpu, pte_pfn(pte))
         folio_put(cpu, pte_pfn(pte))
     elif is_swap_pte(pte):
         p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, in the same section
-        store64(ptep, 0)
+        set_pte(cpu, mm, page, 0)
     expected_of(&cpu.m, mm)[page] = 0
 
 

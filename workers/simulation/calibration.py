@@ -11,7 +11,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -88,17 +88,27 @@ class Steps:
 
 
 def interruptions() -> tuple[float, float]:
-    """How often a second others take a working CPU, and for how long on average.
+    """How often a second others take a working CPU from it alone, and for how long on average.
 
-    From the sum of the gaps in a loop that looks at the clock, on two cores at the same time, and the sum of their
-    squares: evenly spread lengths with the same two sums take as much time and part two CPUs as far.
+    From the gaps in loops that look at the clock, on two cores at the same time, less those that both have: what stops
+    all CPUs at once parts nobody. Evenly spread lengths whose sum and whose sum of squares are those of the gaps take
+    as much time and part two CPUs as far.
     """
-    found = aside(lambda _: gaps(WATCH_NS, GAP_NS), lambda _: gaps(WATCH_NS, GAP_NS))
-    total, squares = (sum(each) for each in zip(*found, strict=True))
+    here, there = aside(lambda _: gaps(WATCH_NS, GAP_NS), lambda _: gaps(WATCH_NS, GAP_NS))
+    lengths = alone(here, there) + alone(there, here)
+    total = sum(lengths)
     if total == 0:
         return 0.0, 0.0
-    mean = 3 * squares / (4 * total)
+    mean = 3 * sum(length * length for length in lengths) / (4 * total)
     return total / mean / (2 * WATCH_NS) * 1e9, mean
+
+
+def alone(gaps_here: Sequence[Sequence[int]], gaps_there: Sequence[Sequence[int]]) -> list[float]:
+    """What is left of each gap here where there was none there, in ns."""
+    return [
+        float(end - begin - sum(max(0, min(end, to) - max(begin, since)) for since, to in gaps_there))
+        for begin, end in gaps_here
+    ]
 
 
 def _wake_after(after_ns: int, probe: Probe) -> list[int]:
@@ -259,7 +269,7 @@ SOURCES = {
     "device": "solved: usemem with a device of 5 us against one of 0 ns",
     "emulation": "as the emulator does it: no batches, and every access takes the page-table lock",
     "noise": "default model",
-    "noise.interrupt": "measured: gaps of 2 us and more in loops that look at the clock on two cores for 3 s",
+    "noise.interrupt": "measured: gaps of 2 us and more in loops on two cores for 3 s, less those of both at once",
 }
 
 

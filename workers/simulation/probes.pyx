@@ -145,18 +145,20 @@ cdef class Probe:
         return found
 
 
-def gaps(uint64_t for_ns, uint64_t least_ns) -> tuple[float, float]:
-    """Look at the clock for so long: the sum of all gaps of `least_ns` and more, in ns, and the sum of their squares."""
+def gaps(uint64_t for_ns, uint64_t least_ns) -> list[tuple[int, int]]:
+    """Look at the clock for so long: begin and end, in ns, of all gaps of `least_ns` and more between two looks."""
     cdef uint64_t begin = clock_ns(), last = begin, now = begin
-    cdef double total = 0, squares = 0
-    with nogil:
-        while now - begin < for_ns:
+    found = []
+    while now - begin < for_ns:
+        with nogil:
             now = clock_ns()
-            if now - last >= least_ns:
-                total += <double>(now - last)
-                squares += <double>(now - last) * <double>(now - last)
-            last = now
-    return total, squares
+            while now - last < least_ns and now - begin < for_ns:
+                last = now
+                now = clock_ns()
+        if now - last >= least_ns:
+            found.append((last, now))
+        last = clock_ns()
+    return found
 
 
 def tick_overshoots(int rounds, uint64_t tick_ns) -> list[int]:
