@@ -247,6 +247,7 @@ class Cell(Model):
     clusters: list[ClusterTold] = Field(description="those waited for longest, longest first")
     counted: dict[str, int] = Field(description="events that the CPUs have counted, up to their end")
     steps: dict[str, int] = Field(description="events of the simulation by kind of step")
+    accesses: int = Field(description="sections of a page-table lock without a step: each was charged access_ns")
     histogram: Histogram
     violations: list[Violation]
     laws_checked: list[str]

@@ -91,7 +91,7 @@ def test_what_is_right_stays_clean(program: str, depth: int) -> None:
 
 def test_strict_priorities_starve_and_a_fair_end_does_not() -> None:
     strict = PCT(1, depth=1, fair_after=litmus.STEP_LIMIT)
-    assert litmus.play("Poll", schedules=100, schedule=strict)["verdict"] == "no progress"
+    assert litmus.play("Poll", schedules=100, schedule=strict)["unfair"] > 10
     fair = PCT(1, depth=1, fair_after=100)
     played = litmus.play("Poll", schedules=100, schedule=fair)
     assert played["legal"]

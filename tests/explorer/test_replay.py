@@ -16,15 +16,15 @@ from workers.explorer.arena import Arena
 from workers.explorer.replay import EXIT_CODES, replay, token_of
 from workers.explorer.token import Token, decode
 from workers.races import RACES, Race
-from workers.schedulers.random_walk import RandomWalk
+from workers.schedulers.preemption_bound import PreemptionBound
 
 SCHEDULES = 20_000
 
 
 def found(protocol: str, race: Race, law: str | None = None, **options: Any) -> Token:
-    """The token of the first random schedule that breaks a law, or that one."""
+    """The token of the first schedule that breaks a law, or that one."""
     arena = Arena(protocol, race, **options)
-    arena.use(RandomWalk(1))
+    arena.use(PreemptionBound(2))
     played = 0
     while played < SCHEDULES:
         count, legal = arena.play(played, SCHEDULES - played)
@@ -104,7 +104,7 @@ def test_choices_that_lead_nowhere_say_where(token: Token) -> None:
 def test_a_law_that_holds_now_is_told() -> None:
     """As after a fix: the choices fit, and what the token blames is not found."""
     arena = Arena("swap_cache", RACES["fault_fault"])
-    arena.use(RandomWalk(1))
+    arena.use(PreemptionBound(2))
     assert arena.play(0, 1) == (1, True)
     clean = token_of(arena, "swap_cache", {"kind": "law", "law": "Q1"})
     again = replay(clean.encode())

@@ -15,7 +15,7 @@ from workers.executors.script import Machine, Played, small_spec
 from workers.invariants.registry import LAWS, Checker, check_at_rest, laws_for
 from workers.workloads.script import Scripts
 
-DISK = {"device": {"kind": "disk", "read_ns": 100, "write_ns": 100}}
+DISK: dict[str, Any] = {"device": {"kind": "disk", "read_ns": 100, "write_ns": 100}}
 OUT = [("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0)]
 
 

@@ -46,6 +46,8 @@ def test_every_protocol_has_its_four_bullets_and_every_law_its_sentence() -> Non
     listed = laws()
     assert len(listed) >= 20
     assert all(entry.sentence.endswith(".") for entry in listed)
+    assert all(entry.places for entry in listed), "every law is looked at somewhere"
+    assert next(entry for entry in listed if entry.law == "C1").places["at rest"] == "all"
 
 
 def test_a_question_is_asked_drawn_and_kept(page: Page) -> None:

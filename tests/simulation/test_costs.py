@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -74,7 +76,7 @@ def test_a_model_is_read_as_it_is_written(model: CostModel) -> None:
     assert read_cost_model(path) == model
 
 
-def test_round_trip(model: CostModel, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_round_trip(model: CostModel, tmp_path: Path) -> None:
     changed = model.model_copy(update={"name": 'a "quoted" \\ name', "circumstances": "two\nlines"})
     (tmp_path / "m.toml").write_text(cost_model_toml(changed))
     (tmp_path / "m.json").write_text(changed.model_dump_json())
@@ -85,11 +87,11 @@ def test_round_trip(model: CostModel, tmp_path) -> None:  # type: ignore[no-unty
     ("text", "error"),
     [
         ("name =", "is not TOML"),
-        ("name = 'x'", "is no cost model: circumstances: Field required"),
+        ("name = 'x'", "no cost model: circumstances"),
         (None, "no cost model in"),
     ],
 )
-def test_what_is_no_model(tmp_path, text: str | None, error: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_model(tmp_path: Path, text: str | None, error: str) -> None:
     path = tmp_path / "m.toml"
     if text is not None:
         path.write_text(text)
@@ -115,5 +117,5 @@ def test_what_is_no_spec(model: CostModel, fields: dict[str, object], error: str
 def test_no_figure_is_free(model: CostModel) -> None:
     body = model.model_dump()
     body["step"]["atomic_ns"] = 0.0
-    with pytest.raises(ValidationError, match="greater than or equal to 0.1"):
+    with pytest.raises(ValidationError, match=r"greater than or equal to 0\.1"):
         CostModel.model_validate(body)

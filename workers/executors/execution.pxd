@@ -14,7 +14,8 @@ that gives control up, so that a CPU which is chosen again pays no switch.
 
 Virtual time: one clock in ns. Each step costs STEP_NS, STEP_BUSY what it says. When nobody is enabled the clock jumps
 to the earliest timer; when there is none and somebody has not ended, that is a deadlock. A sleep that ends before its
-time, which the models other than TICK_TIME allow, takes the clock there: the others were slow.
+time takes the clock there under TICK_ANY: the others were slow. Under TICK_AWAIT it does not: who else sleeps is not let on
+by it.
 """
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

@@ -316,7 +316,7 @@ cdef class Execution:
     cdef void wake_up(self, int task) noexcept nogil:
         """That task's sleep ends. Before its time, if the model of the tick allows it: the time has passed all the same."""
         cdef task_t *t = &self.tasks[task]
-        if t.due_ns != NEVER and t.due_ns > self.clock_ns and (
+        if self.tick_model == TICK_ANY and t.due_ns != NEVER and t.due_ns > self.clock_ns and (
                 self.pending[task].kind == STEP_TICK or load32(t.tokens) == 0):
             self.clock_ns = t.due_ns
         if self.pending[task].kind == STEP_TICK:

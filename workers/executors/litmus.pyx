@@ -344,7 +344,7 @@ def play(program: str, *, cpus: int = 3, seed: int = 1, first: int = 0, schedule
         "verdict": execution.verdict_text(), "legal": legal, "played": played, "steps": engine.steps,
         "hash": engine.hash, "recording": execution.recording(), "trace": execution.trace_bytes(),
         "lines": execution.trace_told(), "waiting": execution.waiting_told(), "refusal": schedule.refusal(),
-        "last_steps": execution.steps, "exhausted": engine.exhausted,
+        "last_steps": execution.steps, "exhausted": engine.exhausted, "unfair": engine.unfair,
     }
 
 

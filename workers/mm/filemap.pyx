@@ -135,6 +135,7 @@ cdef void folio_lock(Cpu cpu, uint32_t pfn, int cause) noexcept nogil:
         return
     q = queue_of(cpu, folio)
     cpu.lock(&q.lock)
+    point(cpu, &folio.flags, WRITES)
     folio_set(folio, PG_WAITERS)
     if not folio_test_set(folio, PG_LOCKED):
         store32(&folio.lock_owner, cpu.id + 1)
@@ -195,6 +196,7 @@ cdef void folio_unlock(Cpu cpu, uint32_t pfn) noexcept nogil:
     q = queue_of(cpu, folio)
     cpu.lock(&q.lock)
     heir = wake_matching(cpu, q, folio, WAIT_MODE_UNLOCK, &left)
+    point(cpu, &folio.flags, WRITES)
     if not left:
         fetch_and32(&folio.flags, ~<uint32_t>PG_WAITERS)
     if heir:
@@ -214,6 +216,7 @@ cdef void wait_bit(Cpu cpu, uint32_t pfn, uint32_t bit, uint32_t mode, int cause
         return
     q = queue_of(cpu, folio)
     cpu.lock(&q.lock)
+    point(cpu, &folio.flags, WRITES)
     folio_set(folio, PG_WAITERS)
     if not folio_test(folio, bit):
         cpu.unlock(&q.lock)

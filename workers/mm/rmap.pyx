@@ -1,7 +1,7 @@
 """An anonymous page lies at the same index in every mm of its anon_vma: the walk looks there in each of them."""
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
-from shm.atomic cimport add_i32, cas_i32, load32, load64, load_i32, store32, store64
+from shm.atomic cimport add_i32, cas_i32, load32, load64, load_i32, store32
 from shm.folio cimport PG_ANON_EXCLUSIVE, PG_DIRTY, folio_t
 from shm.mm cimport (
     MM_LIVE, MMLIST_NONE, MMLIST_ON, PTE_ACCESSED, PTE_DIRTY, anon_vma_t, pte_pfn, pte_present, swp_entry_to_pte,

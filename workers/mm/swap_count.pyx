@@ -93,6 +93,7 @@ cdef int map_count_up_cached(Cpu cpu, Protocol p, swp_entry_t entry, bint cached
     if (seen == 0 and not cached) or seen == SWAP_MAP_BAD:
         return ENOENT
     if seen & SWAP_MAP_BAD < SWAP_MAP_MAX:
+        point(cpu, byte, WRITES)
         store8(byte, seen + 1)
         return 0
     if cpu.m.geo.cont_pages == 0:
@@ -102,6 +103,7 @@ cdef int map_count_up_cached(Cpu cpu, Protocol p, swp_entry_t entry, bint cached
     p.cont_unlock(cpu, entry)
     if not carried:
         return ENOMEM
+    point(cpu, byte, WRITES)
     store8(byte, (seen & SWAP_HAS_CACHE) | COUNT_CONTINUED)
     return 0
 
@@ -115,11 +117,13 @@ cdef bint map_count_down(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
         warn(cpu, WARN_COUNT_UNDERFLOW, entry, seen, 1)
         return False
     if seen & SWAP_MAP_BAD:
+        point(cpu, byte, WRITES)
         store8(byte, seen - 1)
         return (seen - 1) & ~SWAP_HAS_CACHE == 0
     p.cont_lock(cpu, entry)
     more = borrow(cpu, entry)
     p.cont_unlock(cpu, entry)
+    point(cpu, byte, WRITES)
     store8(byte, (seen & SWAP_HAS_CACHE) | SWAP_MAP_MAX | (COUNT_CONTINUED if more else 0))
     return False
 

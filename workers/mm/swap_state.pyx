@@ -50,6 +50,7 @@ cdef uint32_t swap_cache_get_folio(Cpu cpu, swp_entry_t entry) noexcept nogil:
         if not swp_tb_is_folio(seen):
             return 0
         if folio_try_get(cpu, swp_tb_to_pfn(seen)):
+            point(cpu, word, READS)
             if swap_word(cpu, entry) == word and load64(word) == seen:
                 return swp_tb_to_pfn(seen)
             folio_put(cpu, swp_tb_to_pfn(seen))

@@ -170,6 +170,7 @@ cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil:
         err = EEXIST
         claim_refused(cpu, entry)
     else:
+        point(cpu, byte, WRITES)
         store8(byte, load8(byte) | SWAP_HAS_CACHE)
         cpu.my.refused_entry = 0
     swap_cluster_unlock(cpu, entry)
@@ -222,6 +223,7 @@ cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t ent
     if lock_holder(&ci.lock) != <int>cpu.id:
         warn(cpu, WARN_FREE_UNLOCKED, entry, load64(&ci.lock.word), 0)
     if cpu.m.geo.slot_format != SLOTS_TABLE:
+        point(cpu, &cpu.m.swap_map[slot_of(cpu, entry)], WRITES)
         store8(&cpu.m.swap_map[slot_of(cpu, entry)], 0)
     mem_cgroup_uncharge_swap(cpu, entry, 1)
     swap_range_free(cpu, entry)

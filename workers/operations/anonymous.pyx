@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
-from shm.atomic cimport load64, load_i32, store32, store64
+from shm.atomic cimport load64, load_i32, store32
 from shm.folio cimport PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE, folio_t
 from shm.layout cimport payload_of
 from shm.mm cimport PTE_DIRTY, PTE_WRITE, mk_pte, pte_pfn

@@ -5,7 +5,7 @@ sleeps included, as the program sees it.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport load32, load64, store32, store64
+from shm.atomic cimport load32, load64, store32
 from shm.folio cimport PG_UPTODATE
 from shm.layout cimport expected_of, payload_of
 from shm.mm cimport (

@@ -1,7 +1,7 @@
 """Folios leave memory: a slot, every PTE a swap entry, the write, out of the cache. Whatever is used on the way stays."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from shm.atomic cimport load32, load_i32, load_i64
+from shm.atomic cimport load32, load_i64
 from shm.folio cimport (
     PG_ACTIVE, PG_DIRTY, PG_RECLAIM, PG_REFERENCED, PG_SWAPCACHE, PG_WRITEBACK, folio_t,
 )
@@ -17,7 +17,7 @@ from workers.mm.page_alloc cimport (
 )
 from workers.mm.page_counter cimport counter_of
 from workers.mm.page_io cimport swap_writeout
-from workers.mm.rmap cimport folio_referenced, try_to_unmap
+from workers.mm.rmap cimport folio_mapped, folio_referenced, try_to_unmap
 from workers.mm.swap_state cimport mem_cgroup_swap_full
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, isolate_lru_folios, lru_add
 from workers.mm.protocol cimport Protocol
@@ -81,7 +81,7 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
             verdict = PAGE_ACTIVATE
         else:
             folio_set(folio, PG_DIRTY)
-    if verdict == PAGE_FREED and load_i32(&folio.mapcount) != 0 and not try_to_unmap(cpu, p, pfn):
+    if verdict == PAGE_FREED and folio_mapped(cpu, pfn) and not try_to_unmap(cpu, p, pfn):
         verdict = PAGE_ACTIVATE
     if verdict != PAGE_FREED:
         if verdict == PAGE_ACTIVATE and folio_test(folio, PG_SWAPCACHE) and mem_cgroup_swap_full(cpu, pfn):

@@ -13,7 +13,7 @@ from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
 from shm.swapfile cimport SWP_WRITEOK
 from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.vmstat cimport EV_FREE_CACHE_ONLY, EV_SWAP_FULL, WARN_ADD_CACHED, WARN_COUNT_UNDERFLOW
-from workers.cpu cimport Cpu, count, warn
+from workers.cpu cimport WRITES, Cpu, count, point, warn
 from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of, workingset_eviction
@@ -83,6 +83,7 @@ cdef class Base(Protocol):
         elif load8(byte) == SWAP_HAS_CACHE:
             swap_entry_free_locked(cpu, ci, entry)
         else:
+            point(cpu, byte, WRITES)
             store8(byte, load8(byte) & ~SWAP_HAS_CACHE)
 
     cdef int swap_count_alloc(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
@@ -101,6 +102,7 @@ cdef class Base(Protocol):
         """Context: folio locked; cluster lock held. The slot gets the bit (W_res opens: allocated, not yet cached)."""
         if not load32(&si_of(cpu, entry).flags) & SWP_WRITEOK:
             return False
+        point(cpu, &cpu.m.swap_map[slot_of(cpu, entry)], WRITES)
         store8(&cpu.m.swap_map[slot_of(cpu, entry)], SWAP_HAS_CACHE)
         cpu.my.reserved_entry = entry
         return True

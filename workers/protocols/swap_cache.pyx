@@ -11,11 +11,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.atomic cimport load64, store8
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_ACTIVE
+from shm.slots cimport slot_byte
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
-from workers.cpu cimport Cpu, count
+from workers.cpu cimport WRITES, Cpu, count, point
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_refault,
@@ -28,7 +29,7 @@ from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    ci_of, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_map_get, swap_word,
+    ci_of, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_word,
     synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
@@ -155,4 +156,5 @@ cdef class SwapCache(Base):
 
     cdef void swap_pin_cache_locked(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
         """What the swap cache pins the slot with, beside the word. Context: cluster lock held. The bit."""
-        store8(&cpu.m.swap_map[slot_of(cpu, entry)], swap_map_get(cpu, entry) | SWAP_HAS_CACHE)
+        point(cpu, &cpu.m.swap_map[slot_of(cpu, entry)], WRITES)
+        store8(&cpu.m.swap_map[slot_of(cpu, entry)], slot_byte(&cpu.m, slot_of(cpu, entry)) | SWAP_HAS_CACHE)

@@ -203,7 +203,7 @@ def steps_per_operation(model: CostModel) -> dict[str, float]:
     )
     cell = play(spec, "swap_cache", 1, lambda: False, lambda _at, _events: None)
     accesses = cell.counted["operations"]
-    return {**{kind: count / accesses for kind, count in cell.steps.items()}, "faults": cell.swap_ins / accesses}
+    return {**{kind: count / accesses for kind, count in cell.steps.items()}, "accesses": cell.accesses / accesses}
 
 
 def solved(steps: Steps, name: str) -> CostModel:
@@ -218,7 +218,7 @@ def solved(steps: Steps, name: str) -> CostModel:
     body["emulation"] = {"lruvec_batch": 1, "charge_batch": 1, "hits_take_lock": True}
     counts = steps_per_operation(CostModel.model_validate(body))
     locks = counts["acquire"] * (acquire + steps.atomic) + counts["release"] * acquire
-    atomic = max(LEAST_NS, (faulting.ns - locks - access) / counts["atomic"] - steps.atomic)
+    atomic = max(LEAST_NS, (faulting.ns - locks - access * counts["accesses"]) / counts["atomic"] - steps.atomic)
     waits = max(reading.device_waits, 1e-9)
     request = max(0.0, (reading.ns - faulting.ns - 5_000 * waits) / waits)
     body |= {

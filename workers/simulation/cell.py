@@ -134,6 +134,7 @@ def told(
             "clusters": [ClusterTold(**each) for each in simulator.clusters_told(TOP_CLUSTERS)],
             "counted": figures["events"],
             "steps": simulator.steps_told(),
+            "accesses": simulator.accesses,
             "histogram": Histogram(**histogram),
             "violations": violations_of(spec, machine, protocol, verdict),
             "laws_checked": laws_for(protocol) if spec.laws == "at_rest" and verdict == "completed" else [],

@@ -107,6 +107,8 @@ cdef class SimulatedCpu(Cpu):
 
     cdef void busy(self, uint64_t ns) noexcept nogil:
         """Nobody sees it: the clock moves on without an event."""
+        if ns == 0:
+            return
         self.task.clock_ns += ns
         self.simulator.pass_time(self.task, self.simulator.costs.request)
 

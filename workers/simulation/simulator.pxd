@@ -22,6 +22,7 @@ cdef class Simulator(Clocks):
     cdef lock_stat_t locks[NR_LOCK_CLASSES]
     cdef lock_stat_t *clusters
     cdef uint64_t nr_clusters
+    cdef readonly uint64_t accesses  # sections of a page-table lock without a step
 
     cdef void atomic(self, uint32_t cpu, uint64_t offset, int access, uint64_t more) noexcept nogil
     cdef uint64_t lock_line(self, uint32_t cpu, lock_t *l) noexcept nogil

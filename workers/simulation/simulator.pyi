@@ -4,6 +4,7 @@ class Simulator:
     nr_tasks: int
     events: int
     now_ns: int
+    accesses: int
     verdict_text: str
     event_hash: str
     def __init__(self, buf: Any, model: Any) -> None: ...

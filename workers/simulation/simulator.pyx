@@ -36,6 +36,7 @@ cdef class Simulator(Clocks):
         memset(self.lines, 0, sizeof(line_t) << TABLE_BITS)
         memset(self.clusters, 0, self.nr_clusters * sizeof(lock_stat_t))
         memset(self.locks, 0, sizeof(self.locks))
+        self.accesses = 0
 
     cdef uint64_t write_line(self, uint32_t cpu, uint64_t offset) noexcept nogil:
         """Cost of having a line alone; a transfer waits for those that were asked for before."""
@@ -122,9 +123,11 @@ cdef class Simulator(Clocks):
         cdef uint64_t cost
         if t.bare == l and self.costs.hits_take_lock:
             t.bare = NULL
+            self.accesses += 1
             self.pass_time(t, self.costs.access)
         elif t.bare == l:  # nobody has run since it was taken: the hardware's own access, which takes no lock
             t.bare = NULL
+            self.accesses += 1
             if l.waiters != 0:
                 self.hand_over(cpu, l)
             else:
