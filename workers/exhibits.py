@@ -259,7 +259,7 @@ EXHIBITS: dict[int, Exhibit] = {
             2026,
             "statistic_after_charge",
             "has_cache_waitqueue",
-            "fault_reclaim_v1",
+            "memcg_exit",
             ("Q6",),
             "On cgroup v1 reclaim moves the charge from the folio to the slot first. The removal from the cache "
             "then finds no memcg to count it for, and the memcg's swapcached statistic only grows.",

@@ -75,7 +75,7 @@ class FolioState(Model):
 
 
 class PteState(Model):
-    """A page-table entry: none, present with the PFN of its folio, or swap with its slot. The bits beside are left out."""
+    """A page-table entry: none, present with the PFN of its folio, or swap with its slot; no other bits."""
 
     mm: int
     page: int

@@ -15,7 +15,7 @@ from workers.diagram import text_of
 from workers.explorer.arena import Arena
 from workers.explorer.replay import token_of
 from workers.races import RACES
-from workers.schedulers.random_walk import RandomWalk
+from workers.schedulers.preemption_bound import PreemptionBound
 from workers.timeline import Timeline
 
 STORED = Path(__file__).parents[1] / "explorer" / "timelines" / "memcg_exit.json"
@@ -24,7 +24,7 @@ STORED = Path(__file__).parents[1] / "explorer" / "timelines" / "memcg_exit.json
 @pytest.fixture(scope="module")
 def token() -> str:
     arena = Arena("swap_cache_as_posted", RACES["memcg_exit"])
-    arena.use(RandomWalk(1))
+    arena.use(PreemptionBound(2))
     played, legal = arena.play(0, 20_000)
     assert not legal, f"{played} schedules"
     return token_of(arena, "swap_cache_as_posted", arena.told()[0]).encode()

@@ -18,9 +18,12 @@ from workers.exploration import ExplorationEvent, ExplorationOutcome
 PATIENCE_S = 60
 
 
-def started(checkout: Path) -> subprocess.Popen[bytes]:
+def started(checkout: Path, *options: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "workers.explorer"], cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "workers.explorer", *options],
+        cwd=checkout,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
 
 
@@ -118,6 +121,13 @@ def test_a_cancel_ends_it_at_once(checkout: Path, how: str) -> None:
     assert outcome.status == "cancelled"
     assert jobs
     assert not [pid for pid in jobs if os.path.exists(f"/proc/{pid}")]
+
+
+def test_a_deadline_ends_it(checkout: Path) -> None:
+    process = started(checkout, "--deadline-seconds", "2")
+    asked(process, {"protocol": "swap_cache", "scenario": "fault_fault_reclaim", "seconds": 600})
+    outcome = outcome_of(process)
+    assert (outcome.status, outcome.reason) == ("cancelled", "the deadline has passed")
 
 
 def test_a_search_that_is_killed_is_told_as_failed(checkout: Path) -> None:

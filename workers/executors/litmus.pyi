@@ -18,6 +18,7 @@ class Played(TypedDict):
     refusal: str
     last_steps: int
     exhausted: bool
+    unfair: int
 
 def play(
     program: str,

@@ -160,6 +160,7 @@ cdef bint mem_cgroup_swap_full(Cpu cpu, uint32_t pfn) noexcept nogil:
         return True
     while memcg and cpu.m.control.memcg_version == 2:
         swap = counter_of(cpu, memcg, COUNTER_SWAP)
+        point(cpu, &swap.usage, READS)
         if load_i64(&swap.usage) * 2 >= load_i64(&swap.max):
             return True
         memcg = parent_mem_cgroup(cpu, memcg)

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.atomic cimport load64, load_i32
 from shm.mm cimport pte_pfn, pte_present
 from shm.vmstat cimport EV_DONTNEEDS, EV_OPERATIONS, EV_PAGEOUTS
-from workers.cpu cimport Cpu, count
+from workers.cpu cimport READS, Cpu, count, point
 from workers.mm.filemap cimport mmap_read_lock, mmap_read_unlock
 from workers.mm.page_alloc cimport folio_of
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock
@@ -23,6 +23,7 @@ cdef uint32_t isolate_range(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end, 
         pte = load64(pte_of(cpu, mm, page))
         if pte_present(pte):
             pfn = pte_pfn(pte)
+            point(cpu, &folio_of(cpu, pfn).mapcount, READS)
             if load_i32(&folio_of(cpu, pfn).mapcount) == 1 and folio_isolate_lru(cpu, pfn):
                 batch[n] = pfn
                 n += 1

@@ -20,6 +20,7 @@ from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of, workings
 from workers.mm.page_alloc cimport (
     folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
 )
+from workers.mm.rmap cimport folio_mapped
 from workers.mm.protocol cimport ADD_ALLOC, PIN_ZAP, TTRS_ANYWAY, TTRS_FULL, TTRS_UNMAPPED, Protocol, vm_fault
 from workers.mm.swap_alloc cimport swap_alloc_entry
 from workers.mm.swap_count cimport add_swap_count_continuation, map_count_down, map_count_up
@@ -179,13 +180,11 @@ cdef class Base(Protocol):
     cdef int try_to_reclaim_swap(self, Cpu cpu, swp_entry_t entry, int flags) noexcept nogil:
         """Context: the device is pinned; page-table lock may be held: folio lock by trylock only."""
         cdef uint32_t pfn
-        cdef folio_t *folio
         cdef int result = -1
         while True:
             pfn = swap_cache_get_folio(cpu, entry)
             if pfn == 0:
                 return 0
-            folio = folio_of(cpu, pfn)
             if not folio_trylock(cpu, pfn):
                 folio_put(cpu, pfn)
                 return -1
@@ -193,7 +192,7 @@ cdef class Base(Protocol):
                 break
             folio_unlock(cpu, pfn)
             folio_put(cpu, pfn)
-        if flags & TTRS_ANYWAY or (flags & TTRS_UNMAPPED and load_i32(&folio.mapcount) == 0) or (
+        if flags & TTRS_ANYWAY or (flags & TTRS_UNMAPPED and not folio_mapped(cpu, pfn)) or (
                 flags & TTRS_FULL and mem_cgroup_swap_full(cpu, pfn)):
             if self.drop_unused_cache(cpu, pfn):
                 count(cpu, EV_FREE_CACHE_ONLY)
