@@ -32,6 +32,7 @@ ORACLES: dict[str, Callable[[], Any]] = {
     "source-DPOR": SourceDpor,
 }
 BASE = RACES["fault_fault_reclaim"]
+PRESENT = replace(BASE, name="from a present page", before=BASE.before[:-1])
 LAWS = ("off", "at_rest", "every_step")
 
 
@@ -119,8 +120,10 @@ def main() -> None:
         table(
             f"{protocol}, two faults and a reclaim of one slot, laws at every step", rows, given.rounds, given.seconds
         )
-    rows = {laws: Measured("swap_cache", BASE, "random walk", laws) for laws in LAWS}
-    table("swap_cache, random walk, by laws", rows, given.rounds, given.seconds)
+    for race, what in ((BASE, "a page that is swapped out"), (PRESENT, "a page that is in memory")):
+        for oracle in ("random walk", "PCT 3"):
+            rows = {f"laws {laws}": Measured("swap_cache", race, oracle, laws) for laws in LAWS}
+            table(f"swap_cache, {oracle}, two loads and a pageout of {what}", rows, given.rounds, given.seconds)
     rows = {
         f"{cpus} CPUs": Measured("swap_cache", faulting(cpus), "random walk", "every_step") for cpus in (2, 3, 4, 8, 16)
     }

@@ -45,7 +45,7 @@ def swaprace(command: str, folder: Path, checkout: Path) -> subprocess.Completed
 def test_the_document_is_true(folder: Path, checkout: Path) -> None:
     text = (checkout / "docs" / "write-a-protocol.md").read_text()
     commands = [line for block in COMMANDS.findall(text) for line in block.splitlines()]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         done = swaprace(command, folder, checkout)
         allowed = {0, REGRESSION, INCONCLUSIVE} if command.startswith("swaprace compare") else {0}

@@ -183,7 +183,9 @@ class Marks:
         self._folios = {state.pfn: state for state in timeline.folios}
         self._near: dict[int, str] = {}  # the slot that a CPU has touched last
         self._pte_tag = len(self.about.ptes) > 1
-        self.found = [mark for at, step in enumerate(timeline.steps) for mark in self._of(at, step)]
+        self.found: list[Mark] = []
+        for at, step in enumerate(timeline.steps):
+            self.found += [mark for mark in self._of(at, step) if not self._is_again(mark)]
         if timeline.ending == BROKEN and timeline.findings and timeline.steps:
             self.found.append(self.mark(len(timeline.steps) - 1, "broken", f"<breaks {timeline.findings[0].law}>"))
         around = cycle_of(timeline)
@@ -211,6 +213,11 @@ class Marks:
         for pte in step.ptes:
             if (pte.mm, pte.page) in self.about.ptes:
                 yield self.mark(at, "pte", self._pte(pte))
+
+    def _is_again(self, mark: Mark) -> bool:
+        """Whether a CPU looks a second time, as a lookup does that checks what it has found, and sees the same."""
+        last = self.found[-1] if self.found else None
+        return last is not None and (mark.kind, mark.cpu, mark.text) == ("lookup", last.cpu, last.text)
 
     def _looked_at(self, at: int, step: Step) -> Iterator[Mark]:
         """A lookup in the cache, a claim that is refused, and a folio's lock that is not to be had."""
