@@ -19,6 +19,7 @@ def test_a_finding_is_shown_with_its_diagram_and_its_replay(page: Page, ids: dic
     assert width == "pre", "columns stand below each other at any width"
     page.get_by_role("link", name="Step through it").click()
     expect(page.locator("h1")).to_contain_text(f"finding 1 of exploration {ids['exploration']}")
+    page.wait_for_load_state("load")  # the script that listens to keys
     page.keyboard.press("ArrowRight")
     expect(page.locator(".where strong")).to_have_text("2")
     page.keyboard.press("ArrowLeft")

@@ -30,14 +30,15 @@ def journal(tmp_path: Path) -> Path:
 
 
 def events_of(journal: Path) -> list[Event]:
-    return [Event.model_validate_json(line) for line in journal.read_bytes().splitlines()[1:]]
+    whole, _, _ = journal.read_bytes().rpartition(b"\n")  # what follows is being written
+    return [Event.model_validate_json(line) for line in whole.splitlines()[1:]]
 
 
 def until(journal: Path, kind: str) -> Event:
     """The first event of a kind, once it is there."""
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
-        for event in events_of(journal) if journal.read_bytes().endswith(b"\n") else []:
+        for event in events_of(journal):
             if event.event == kind:
                 return event
     raise AssertionError(f"no {kind} within {PATIENCE_SECONDS} s: {journal.read_text()[:2000]}")
