@@ -21,8 +21,10 @@ HEAD = re.compile(r'\s*"""(.*?)"""', re.DOTALL)
 
 
 def file_of(name: str) -> Path:
-    """The one file of a protocol, in the tree or outside it (`PATH.pyx:Class`)."""
-    return Path(name.rpartition(":")[0]) if ".pyx:" in name else FOLDER / f"{name}.pyx"
+    """The one file of a protocol: in the tree, of the museum, or outside it (`PATH.pyx:Class`)."""
+    if ".pyx:" in name:
+        return Path(name.rpartition(":")[0])
+    return FOLDER / (f"{name}.pyx" if name in PROTOCOLS else f"museum/{name}.pyx")
 
 
 def methods_of(source: str) -> dict[str, str]:

@@ -79,6 +79,13 @@ def test_the_diff_shows_steps_that_a_class_inherits() -> None:
     assert sum(line.startswith(("+", "-")) for line in source_diff("has_cache", "has_cache_waitqueue")) < 100
 
 
+def test_the_diff_shows_what_a_variant_of_the_museum_does_otherwise() -> None:
+    lines = source_diff("has_cache", "retry_yields", context=0)
+    assert lines[1] == "+++ b/workers/protocols/museum/retry_yields.pyx"
+    assert "-        cpu.tick_sleep()" in lines
+    assert "+        cpu.busy(YIELD_NS)" in lines
+
+
 def test_the_diff_is_plain_in_a_pipe_and_json_on_demand() -> None:
     plain = swaprace("diff", "has_cache", "swap_cache")
     assert plain.exit_code == 0
