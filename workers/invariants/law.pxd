@@ -78,6 +78,7 @@ cdef class StepLaw(Law):
 cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil
 cdef uint8_t *free_folios(layout_t *m) noexcept nogil
 cdef bint all_exited(layout_t *m) noexcept nogil
+cdef char *slot_copy(layout_t *m, swp_entry_t entry) noexcept nogil
 
 # the slots of a cluster: from first_of up to last_of, offsets within the device; what lies beyond the end is left out
 cdef inline uint64_t first_of(layout_t *m, uint64_t cluster) noexcept nogil:
