@@ -20,6 +20,7 @@ by it.
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from shm.lock cimport NR_LOCK_CLASSES
+from workers.executors.gates cimport gate_t
 from workers.executors.lasso cimport lasso_t, regions_t
 from workers.executors.stacks cimport coro_stack, stack_entry
 from workers.schedulers.schedule cimport Schedule, pending_t
@@ -75,6 +76,9 @@ ctypedef void (*step_witness)(void *watcher, int task, int enabled) noexcept nog
 cdef class Execution:
     cdef task_t *tasks
     cdef pending_t *pending  # by task
+    cdef gate_t *gates  # by task
+    cdef uint32_t zero  # the word of who waits for nothing, or for ever
+    cdef int sleepers  # tasks whose pending step has a time
     cdef readonly int nr_tasks
     cdef int stacks_made
     cdef coro_stack home
@@ -99,6 +103,10 @@ cdef class Execution:
     cdef public int tick_model
     cdef public bint liveness  # look for livelocks and lost wake-ups
     cdef bint every_step
+    cdef bint current_goes_on  # whether the running CPU could go on at this decision
+    cdef bint contended  # in this execution a decision has found a lock held that somebody waits for
+    cdef uint64_t queues  # wait queues whose lock was taken since the segment was last as it was; a bit each
+    cdef uint64_t polled_at_start  # TICK_AWAIT: fingerprint of what is polled for when the execution began
     cdef regions_t polled  # what a sleeper may poll for
     cdef lasso_t lasso
     cdef uint32_t most_passed[NR_LOCK_CLASSES]
@@ -120,6 +128,8 @@ cdef class Execution:
     cdef int judge_idle(self) noexcept nogil
     cdef bint somebody_can_go_on(self) noexcept nogil
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil
+    cdef void set_gate(self, int task, int kind) noexcept nogil
+    cdef void goes_on(self, int task, int kind) noexcept nogil
     cdef void wake_up(self, int task) noexcept nogil
     cdef int ask(self, uint8_t *enabled, int nr) noexcept nogil
     cdef void note(self, int task, int nr) noexcept nogil

@@ -6,15 +6,18 @@ themselves break the law. Looks are bounded: an index that memory holds is check
 looks at may be broken.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport folio_t
-from shm.layout cimport cluster_of, layout_t, table_of
+from shm.layout cimport cluster_at, cluster_of, layout_t, place_in_cluster, table_of
 from shm.swap_table cimport SWP_TB_NULL, swp_tb_is_folio, swp_tb_to_pfn
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport NR_WARNINGS
 
 cdef enum:
     FINDING_BYTES = 240
+    SCRATCH_WORDS = 64
 
 cdef enum:  # where a protocol is known to break a law that it keeps elsewhere
     ON_V1 = 1  # cgroup v1
@@ -75,9 +78,25 @@ cdef class PageLaw(Law):
 cdef class StepLaw(Law):
     pass
 
+cdef struct scratch_t:  # memory for one look: its own where that suffices, which it does on a small machine
+    uint64_t words[SCRATCH_WORDS]
+    void *more
+
 cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil
-cdef uint8_t *free_folios(layout_t *m) noexcept nogil
+cdef uint8_t *free_folios(layout_t *m, scratch_t *s) noexcept nogil
 cdef bint all_exited(layout_t *m) noexcept nogil
+
+cdef inline void *zeroed(scratch_t *s, uint64_t bytes) noexcept nogil:
+    """So many bytes of zeroes, until `give_back`; NULL: there is no memory."""
+    s.more = NULL
+    if bytes <= sizeof(s.words):
+        return memset(s.words, 0, bytes)
+    s.more = calloc(1, bytes)
+    return s.more
+
+cdef inline void give_back(scratch_t *s) noexcept nogil:
+    if s.more != NULL:
+        free(s.more)
 
 # the slots of a cluster: from first_of up to last_of, offsets within the device; what lies beyond the end is left out
 cdef inline uint64_t first_of(layout_t *m, uint64_t cluster) noexcept nogil:
@@ -97,8 +116,8 @@ cdef inline uint64_t *words_of(layout_t *m, swap_cluster_info *ci) noexcept nogi
 
 cdef inline uint64_t word_at(layout_t *m, uint32_t device, uint64_t offset) noexcept nogil:
     """The table word of a slot that exists; null where its cluster has no table."""
-    cdef uint64_t *words = words_of(m, cluster_of(m, device, offset // m.geo.cluster_slots))
-    return words[offset % m.geo.cluster_slots] if words != NULL else SWP_TB_NULL
+    cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster_at(m, offset)))
+    return words[place_in_cluster(m, offset)] if words != NULL else SWP_TB_NULL
 
 cdef inline uint64_t first_slot(layout_t *m, uint32_t device) noexcept nogil:
     """Where the slots of a device begin in the arrays over all devices."""

@@ -1,6 +1,5 @@
 """The base of all laws, and what several of them look at."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc
 
 from shm.layout cimport layout_t, percpu_of
 from shm.mm cimport MM_UNUSED
@@ -114,12 +113,12 @@ cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t 
             out.count += w.count - 1
 
 
-cdef uint8_t *free_folios(layout_t *m) noexcept nogil:
+cdef uint8_t *free_folios(layout_t *m, scratch_t *s) noexcept nogil:
     """How often each folio lies on a free stack (2: twice or more, and the walk of that stack ended there).
 
-    To be freed by the caller; NULL without memory.
+    In `s`, which the caller gives back; NULL without memory.
     """
-    cdef uint8_t *times = <uint8_t *>calloc(m.geo.folios, 1)
+    cdef uint8_t *times = <uint8_t *>zeroed(s, m.geo.folios)
     cdef uint32_t cpu
     cdef uint64_t pfn
     if times == NULL:

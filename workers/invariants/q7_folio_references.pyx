@@ -1,12 +1,11 @@
 """Q7. A page with a reference too few is freed while somebody reads it; with one too many it never comes back."""
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, ptes_of
 from shm.mm cimport MM_UNUSED, pte_pfn, pte_present
 from shm.vmstat cimport WARN_REFCOUNT
-from workers.invariants.law cimport Law, finding_t, free_folios, tell
+from workers.invariants.law cimport Law, finding_t, free_folios, give_back, scratch_t, tell, zeroed
 
 
 cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept nogil:
@@ -51,8 +50,9 @@ cdef class FolioReferences(Law):
         self.noticed[WARN_REFCOUNT] = b"CPU %lu dropped a reference nobody had: entry 0x%lx, folio %lu (0x%lx)"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint8_t *times_free = free_folios(m)
-        cdef int32_t *mapped = <int32_t *>calloc(m.geo.folios, sizeof(int32_t))
+        cdef scratch_t stacks, counts
+        cdef uint8_t *times_free = free_folios(m, &stacks)
+        cdef int32_t *mapped = <int32_t *>zeroed(&counts, m.geo.folios * sizeof(int32_t))
         cdef uint32_t pfn
         if times_free == NULL or mapped == NULL:
             tell(out, b"not looked at: no memory for %lu counts", m.geo.folios, 0, 0, 0)
@@ -60,5 +60,5 @@ cdef class FolioReferences(Law):
             count_mappings(m, mapped, out)
             for pfn in range(1, <uint32_t>m.geo.folios):
                 look(m, pfn, times_free[pfn], mapped[pfn], out)
-        free(times_free)
-        free(mapped)
+        give_back(&stacks)
+        give_back(&counts)
