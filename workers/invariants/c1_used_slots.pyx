@@ -13,6 +13,7 @@ cdef class UsedSlots(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C1"
+        self.plain = True
         self.points = ("C",)
         self.cluster_protocols = ALL
 

@@ -22,6 +22,7 @@ cdef class CacheMirror(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C4"
+        self.plain = True
         self.points = ("C",)
         self.protocols = self.cluster_protocols = ("swap_cache_as_posted", "swap_cache")
 

@@ -57,12 +57,14 @@ cdef class Law:
     cdef readonly tuple folio_protocols
     cdef readonly tuple page_protocols
     cdef readonly dict known_broken  # protocol -> its museum number, and why
+    cdef readonly bint plain  # holds of every cluster, folio that is plain (plain.pxd), also at rest
     cdef readonly dict unless  # protocol -> where alone it is known to break the law: ON_*
     cdef const char *noticed[NR_WARNINGS]  # what a warning of a step says of this law; NULL: nothing
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil
+    cdef void folio_at_rest(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil
     cdef void on_page(self, layout_t *m, uint32_t mm, uint64_t page, finding_t *out) noexcept nogil
     cdef void on_warning(self, layout_t *m, int warning, finding_t *out) noexcept nogil
 

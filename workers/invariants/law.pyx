@@ -46,6 +46,10 @@ cdef class Law:
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         pass
 
+    cdef void folio_at_rest(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
+        """Of a FolioLaw: what it says of one folio at rest."""
+        self.on_folio(m, pfn, out)
+
     cdef void on_page(self, layout_t *m, uint32_t mm, uint64_t page, finding_t *out) noexcept nogil:
         pass
 
@@ -76,7 +80,7 @@ cdef class FolioLaw(Law):
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint32_t pfn
         for pfn in range(1, <uint32_t>m.geo.folios):
-            self.on_folio(m, pfn, out)
+            self.folio_at_rest(m, pfn, out)
 
 
 cdef class PageLaw(Law):

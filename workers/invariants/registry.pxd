@@ -3,15 +3,23 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.layout cimport layout_t
 from workers.invariants.law cimport finding_t
 
+cdef enum:  # what a law need not be asked of
+    PLAIN_NOTHING = 0
+    PLAIN_CLUSTER
+    PLAIN_FOLIO
+
 cdef class Chain:
     cdef list laws
     cdef void **law  # borrowed from the list
     cdef int *unless  # where each is not asked: ON_*
+    cdef int *plain  # PLAIN_*
+    cdef bint folios  # some law is PLAIN_FOLIO
     cdef finding_t *findings
     cdef uint64_t total
     cdef int nr
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil
+    cdef void folios_at_rest(self, layout_t *m) noexcept nogil
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
     cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil
     cdef bint on_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil

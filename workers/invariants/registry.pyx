@@ -7,7 +7,8 @@ from shm.layout cimport layout_t, percpu_of
 from shm.snapshot cimport Snapshot
 from shm.swapfile cimport SWP_SYNCHRONOUS_IO
 from shm.vmstat cimport NR_WARNINGS
-from workers.invariants.law cimport ON_SYNCHRONOUS, ON_V1, Law, StepLaw, finding_t
+from workers.invariants.law cimport ON_SYNCHRONOUS, ON_V1, FolioLaw, Law, StepLaw, finding_t
+from workers.invariants.plain cimport is_plain_cluster, is_plain_folio
 
 from shm.snapshot import Snapshot as open_snapshot
 from workers.invariants.c1_used_slots import UsedSlots
@@ -86,6 +87,17 @@ cdef bint is_excused(layout_t *m, int unless) noexcept nogil:
     return unless == ON_SYNCHRONOUS and m.si[0].flags & SWP_SYNCHRONOUS_IO
 
 
+cdef bint all_plain(layout_t *m) noexcept nogil:
+    """Whether all clusters are."""
+    cdef uint32_t device
+    cdef uint64_t cluster
+    for device in range(<uint32_t>m.geo.devices):
+        for cluster in range(m.clusters_per_device):
+            if not is_plain_cluster(m, device, cluster):
+                return False
+    return True
+
+
 cdef class Chain:
     """The laws asked at one place, in an array: compiled code may call through it without the GIL."""
 
@@ -96,38 +108,63 @@ cdef class Chain:
         self.law = <void **>calloc(self.nr + 1, sizeof(void *))
         self.findings = <finding_t *>calloc(self.nr + 1, sizeof(finding_t))
         self.unless = <int *>calloc(self.nr + 1, sizeof(int))
-        if self.law == NULL or self.findings == NULL or self.unless == NULL:
+        self.plain = <int *>calloc(self.nr + 1, sizeof(int))
+        if self.law == NULL or self.findings == NULL or self.unless == NULL or self.plain == NULL:
             raise MemoryError("no memory for what the laws find")
         for i in range(self.nr):
             self.law[i] = <void *>self.laws[i]
             self.unless[i] = self.laws[i].unless.get(protocol, 0)
+            if self.laws[i].plain:
+                self.plain[i] = PLAIN_FOLIO if isinstance(self.laws[i], FolioLaw) else PLAIN_CLUSTER
+                self.folios |= self.plain[i] == PLAIN_FOLIO
         self.forget()
 
     def __dealloc__(self):
         free(self.law)
         free(self.findings)
         free(self.unless)
+        free(self.plain)
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
+        cdef bint plain = all_plain(m)
         for i in range(self.nr):
-            if not is_excused(m, self.unless[i]):
+            if self.plain[i] == PLAIN_FOLIO or (plain and self.plain[i] == PLAIN_CLUSTER):
+                continue
+            if self.unless[i] == 0 or not is_excused(m, self.unless[i]):
                 (<Law>self.law[i]).at_rest(m, &self.findings[i])
+        if self.folios:
+            self.folios_at_rest(m)
         return self.total != before
+
+    cdef void folios_at_rest(self, layout_t *m) noexcept nogil:
+        """The laws of a folio that are plain, of those that are not."""
+        cdef uint32_t pfn
+        cdef int i
+        for pfn in range(1, <uint32_t>m.geo.folios):
+            if is_plain_folio(&m.folios[pfn]):
+                continue
+            for i in range(self.nr):
+                if self.plain[i] == PLAIN_FOLIO and not is_excused(m, self.unless[i]):
+                    (<Law>self.law[i]).folio_at_rest(m, pfn, &self.findings[i])
 
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
+        cdef bint plain = is_plain_cluster(m, device, cluster)
         for i in range(self.nr):
-            (<Law>self.law[i]).on_cluster(m, device, cluster, &self.findings[i])
+            if not plain or self.plain[i] == PLAIN_NOTHING:
+                (<Law>self.law[i]).on_cluster(m, device, cluster, &self.findings[i])
         return self.total != before
 
     cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
+        cdef bint plain = is_plain_folio(&m.folios[pfn])
         for i in range(self.nr):
-            (<Law>self.law[i]).on_folio(m, pfn, &self.findings[i])
+            if not plain or self.plain[i] == PLAIN_NOTHING:
+                (<Law>self.law[i]).on_folio(m, pfn, &self.findings[i])
         return self.total != before
 
     cdef bint on_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
