@@ -1,4 +1,5 @@
 """The table of the laws, and the checker that a run or a cooperative schedule asks."""
+cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -98,73 +99,66 @@ cdef bint all_plain(layout_t *m) noexcept nogil:
     return True
 
 
+@cython.final
 cdef class Chain:
     """The laws asked at one place, in an array: compiled code may call through it without the GIL."""
 
     def __init__(self, laws, protocol=None) -> None:
         """`laws` as `protocol` is asked for them; None: without exception."""
-        self.laws = list(laws)
+        always = [law for law in laws if not law.plain]
+        of_clusters = [law for law in laws if law.plain and not isinstance(law, FolioLaw)]
+        self.laws = always + of_clusters + [law for law in laws if law.plain and isinstance(law, FolioLaw)]
+        self.nr_always = len(always)
+        self.nr_clusters = self.nr_always + len(of_clusters)
         self.nr = len(self.laws)
         self.law = <void **>calloc(self.nr + 1, sizeof(void *))
         self.findings = <finding_t *>calloc(self.nr + 1, sizeof(finding_t))
         self.unless = <int *>calloc(self.nr + 1, sizeof(int))
-        self.plain = <int *>calloc(self.nr + 1, sizeof(int))
-        if self.law == NULL or self.findings == NULL or self.unless == NULL or self.plain == NULL:
+        if self.law == NULL or self.findings == NULL or self.unless == NULL:
             raise MemoryError("no memory for what the laws find")
         for i in range(self.nr):
             self.law[i] = <void *>self.laws[i]
             self.unless[i] = self.laws[i].unless.get(protocol, 0)
-            if self.laws[i].plain:
-                self.plain[i] = PLAIN_FOLIO if isinstance(self.laws[i], FolioLaw) else PLAIN_CLUSTER
-                self.folios |= self.plain[i] == PLAIN_FOLIO
         self.forget()
 
     def __dealloc__(self):
         free(self.law)
         free(self.findings)
         free(self.unless)
-        free(self.plain)
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
-        cdef bint plain = all_plain(m)
-        for i in range(self.nr):
-            if self.plain[i] == PLAIN_FOLIO or (plain and self.plain[i] == PLAIN_CLUSTER):
-                continue
+        for i in range(self.nr_always if all_plain(m) else self.nr_clusters):
             if self.unless[i] == 0 or not is_excused(m, self.unless[i]):
                 (<Law>self.law[i]).at_rest(m, &self.findings[i])
-        if self.folios:
+        if self.nr > self.nr_clusters:
             self.folios_at_rest(m)
         return self.total != before
 
     cdef void folios_at_rest(self, layout_t *m) noexcept nogil:
-        """The laws of a folio that are plain, of those that are not."""
+        """The laws that hold of plain folios, of all others."""
         cdef uint32_t pfn
         cdef int i
         for pfn in range(1, <uint32_t>m.geo.folios):
             if is_plain_folio(&m.folios[pfn]):
                 continue
-            for i in range(self.nr):
-                if self.plain[i] == PLAIN_FOLIO and not is_excused(m, self.unless[i]):
+            for i in range(self.nr_clusters, self.nr):
+                if self.unless[i] == 0 or not is_excused(m, self.unless[i]):
                     (<Law>self.law[i]).folio_at_rest(m, pfn, &self.findings[i])
 
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
-        cdef bint plain = is_plain_cluster(m, device, cluster)
-        for i in range(self.nr):
-            if not plain or self.plain[i] == PLAIN_NOTHING:
-                (<Law>self.law[i]).on_cluster(m, device, cluster, &self.findings[i])
+        for i in range(self.nr_always if is_plain_cluster(m, device, cluster) else self.nr):
+            (<Law>self.law[i]).on_cluster(m, device, cluster, &self.findings[i])
         return self.total != before
 
     cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
-        cdef bint plain = is_plain_folio(&m.folios[pfn])
-        for i in range(self.nr):
-            if not plain or self.plain[i] == PLAIN_NOTHING:
-                (<Law>self.law[i]).on_folio(m, pfn, &self.findings[i])
+        for i in range(self.nr_always if is_plain_folio(&m.folios[pfn]) else self.nr):
+            (<Law>self.law[i]).on_folio(m, pfn, &self.findings[i])
         return self.total != before
 
     cdef bint on_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
