@@ -103,11 +103,12 @@ cdef bint all_plain(layout_t *m) noexcept nogil:
 cdef class Chain:
     """The laws asked at one place, in an array: compiled code may call through it without the GIL."""
 
-    def __init__(self, laws, protocol=None) -> None:
-        """`laws` as `protocol` is asked for them; None: without exception."""
-        always = [law for law in laws if not law.plain]
-        of_clusters = [law for law in laws if law.plain and not isinstance(law, FolioLaw)]
-        self.laws = always + of_clusters + [law for law in laws if law.plain and isinstance(law, FolioLaw)]
+    def __init__(self, laws, protocol=None, glance=True) -> None:
+        """`laws` as `protocol` is asked for them; None: without exception. Without `glance` each is asked in any case."""
+        always = [law for law in laws if not law.plain or not glance]
+        left_out = [law for law in laws if law.plain and glance]
+        of_clusters = [law for law in left_out if not isinstance(law, FolioLaw)]
+        self.laws = always + of_clusters + [law for law in left_out if isinstance(law, FolioLaw)]
         self.nr_always = len(always)
         self.nr_clusters = self.nr_always + len(of_clusters)
         self.nr = len(self.laws)
@@ -200,15 +201,17 @@ cdef class Checker:
     """The laws of one protocol, without the GIL: at rest, and at each place where a lock is released or a step warns.
 
     Each check returns whether it has found anything this time. Findings add up until `reset`, with the words of the first.
+    Laws that hold of what is plainly sound (plain.pxd) are not asked of it; without `glance` they are, to the same effect.
     """
 
-    def __init__(self, protocol: str) -> None:
+    def __init__(self, protocol: str, glance: bool = True) -> None:
         protocol = known(protocol)
         laws = list(LAWS.values())
         self.protocol = protocol
-        self.rest = Chain([law for law in laws if protocol in law.protocols and not isinstance(law, StepLaw)], protocol)
-        self.cluster = Chain([law for law in laws if protocol in law.cluster_protocols])
-        self.folio = Chain([law for law in laws if protocol in law.folio_protocols])
+        self.rest = Chain([law for law in laws if protocol in law.protocols and not isinstance(law, StepLaw)], protocol,
+                          glance)
+        self.cluster = Chain([law for law in laws if protocol in law.cluster_protocols], glance=glance)
+        self.folio = Chain([law for law in laws if protocol in law.folio_protocols], glance=glance)
         self.page = Chain([law for law in laws if protocol in law.page_protocols])
         self.steps = Chain([law for law in laws if protocol in law.protocols and law.warnings])
 
