@@ -15,7 +15,7 @@ from workers.catalogue import PROTOCOLS
 from workers.invariants.registry import LAWS, Checker
 from workers.protocols.registry import protocol as protocol_named
 
-TRIALS = 400
+TRIALS = 800
 WHOLE = replace(w.GEOMETRY, slots=64)  # a cluster that ends before its last slot is never plain
 SLOTS = (0, 1, 15, 16, w.SWAPPED_SLOT, w.CACHED_SLOT, w.CACHED_SLOT + 1, w.A_FREE_SLOT, 31)
 BYTES = (0, 1, 2, 62, 63, 64, 65, 0x7F, 0x80, 0x81, 0xC1, 0xFF)

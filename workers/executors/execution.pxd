@@ -19,8 +19,9 @@ by it.
 """
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from shm.lock cimport NR_LOCK_CLASSES
-from workers.executors.gates cimport gate_t
+from shm.lock cimport NR_LOCK_CLASSES, lock_t
+from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_TICK
+from workers.executors.gates cimport gate_t, is_open
 from workers.executors.lasso cimport lasso_t, regions_t
 from workers.executors.stacks cimport coro_stack, stack_entry
 from workers.schedulers.schedule cimport Schedule, pending_t
@@ -124,14 +125,41 @@ cdef class Execution:
     cdef int choose(self) noexcept nogil
     cdef bint chance(self, uint32_t ppm) noexcept nogil
     cdef bint is_disabled(self, int task) noexcept nogil
-    cdef bint is_fair(self) noexcept nogil
     cdef int judge_idle(self) noexcept nogil
-    cdef bint somebody_can_go_on(self) noexcept nogil
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil
-    cdef void set_gate(self, int task, int kind) noexcept nogil
     cdef void goes_on(self, int task, int kind) noexcept nogil
     cdef void wake_up(self, int task) noexcept nogil
     cdef int ask(self, uint8_t *enabled, int nr) noexcept nogil
     cdef void note(self, int task, int nr) noexcept nogil
     cdef void keep_choice(self, uint8_t choice) noexcept nogil
     cdef str pending_told(self, int task)
+
+cdef inline void set_gate(Execution e, int task, int kind) noexcept nogil:
+    """What the step that `task` publishes waits for."""
+    cdef gate_t *gate = &e.gates[task]
+    gate.word = &e.zero
+    gate.opens_by_one = 0
+    if kind == STEP_ACQUIRE:
+        gate.word = <uint32_t *>&(<lock_t *>e.tasks[task].obj).word
+    elif kind == STEP_PARK or kind == STEP_TICK:
+        gate.word = e.tasks[task].tokens
+        gate.opens_by_one = 1
+        e.sleepers += kind == STEP_TICK or e.tasks[task].due_ns != <uint64_t>-1
+    elif kind == STEP_END:
+        gate.opens_by_one = 1
+
+cdef inline int find_open(Execution e, uint8_t *enabled) noexcept nogil:
+    """Execution.find_enabled where no pending step has a time."""
+    cdef int i, nr = 0, nr_tasks = e.nr_tasks
+    cdef const gate_t *gates = e.gates
+    cdef bint open
+    for i in range(nr_tasks):
+        open = is_open(&gates[i])
+        enabled[nr] = <uint8_t>i
+        nr += open
+        if not open:
+            e.tasks[i].waited = True
+            e.tasks[i].ran_at = e.steps
+            e.contended |= gates[i].opens_by_one == 0
+    e.current_goes_on = e.current >= 0 and is_open(&gates[e.current])
+    return nr

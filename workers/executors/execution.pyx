@@ -5,9 +5,11 @@ from libc.stdlib cimport calloc, free, realloc
 from shm.atomic cimport load32, load64
 from shm.lock cimport lock_t
 from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_START, STEP_TICK, STEP_TRY
-from workers.executors.gates cimport gate_t, is_open
+from workers.executors.gates cimport gate_t
 from workers.executors.lasso cimport fingerprint, lasso_begin, lasso_head
-from workers.executors.liveness cimport count_passed, follow, head_of, in_circle, is_left_alone
+from workers.executors.liveness cimport (
+    count_passed, follow, head_of, in_circle, is_left_alone, somebody_can_go_on, was_fair,
+)
 from workers.executors.stacks cimport (
     STACK_BYTES, STACKS_BACKEND, stack_entry, stack_free, stack_make, stack_start, stack_switch,
 )
@@ -34,23 +36,6 @@ VERDICTS = (
 )
 STUCK = ("deadlock", "partial deadlock", "no progress", "livelock", "lost wake-up")  # verdicts that break L2
 TICK_MODELS = ("time", "await", "any")
-
-
-cdef inline int find_open(Execution e, uint8_t *enabled) noexcept nogil:
-    """Execution.find_enabled where no pending step has a time."""
-    cdef int i, nr = 0, nr_tasks = e.nr_tasks
-    cdef const gate_t *gates = e.gates
-    cdef bint open
-    for i in range(nr_tasks):
-        open = is_open(&gates[i])
-        enabled[nr] = <uint8_t>i
-        nr += open
-        if not open:
-            e.tasks[i].waited = True
-            e.tasks[i].ran_at = e.steps
-            e.contended |= gates[i].opens_by_one == 0
-    e.current_goes_on = e.current >= 0 and is_open(&gates[e.current])
-    return nr
 
 
 cdef class Execution:
@@ -134,7 +119,7 @@ cdef class Execution:
         for i in range(self.nr_tasks):
             self.pending[i].kind = STEP_END
             self.pending[i].object = 0
-            self.set_gate(i, STEP_END)
+            set_gate(self, i, STEP_END)
         return True
 
     cdef void start(self, int task, stack_entry entry, void *arg) noexcept nogil:
@@ -148,7 +133,7 @@ cdef class Execution:
         t.waited = False
         t.ticks = 0
         t.ran_at = 0
-        self.set_gate(task, STEP_START)
+        set_gate(self, task, STEP_START)
         t.looked = self.polled_at_start
         stack_start(&t.stack, entry, arg)
 
@@ -178,11 +163,11 @@ cdef class Execution:
         t.obj = obj
         t.due_ns = due_ns
         t.waited = False
-        self.set_gate(here, kind)
+        set_gate(self, here, kind)
         if kind == STEP_ACQUIRE:
             t.passed = 0
             if load64(&(<lock_t *>obj).word) != 0 and self.verdict == RUNNING and in_circle(self, here):
-                self.verdict = PARTIAL_DEADLOCK if self.somebody_can_go_on() else DEADLOCK
+                self.verdict = PARTIAL_DEADLOCK if somebody_can_go_on(self) else DEADLOCK
         elif kind == STEP_TICK and self.tick_model == TICK_AWAIT:
             self.pending[here].object = EVERYTHING
         if unlikely(self.witness != NULL):
@@ -193,21 +178,6 @@ cdef class Execution:
             stack_switch(&t.stack, &self.home if chosen < 0 else &self.tasks[chosen].stack)
         if kind == STEP_ACQUIRE or kind == STEP_PARK or kind == STEP_TICK:
             self.goes_on(here, kind)
-
-    cdef inline void set_gate(self, int task, int kind) noexcept nogil:
-        """What the step that `task` publishes waits for."""
-        cdef gate_t *gate = &self.gates[task]
-        cdef task_t *t = &self.tasks[task]
-        gate.word = &self.zero
-        gate.opens_by_one = 0
-        if kind == STEP_ACQUIRE:
-            gate.word = <uint32_t *>&(<lock_t *>t.obj).word
-        elif kind == STEP_PARK or kind == STEP_TICK:
-            gate.word = t.tokens
-            gate.opens_by_one = 1
-            self.sleepers += kind == STEP_TICK or t.due_ns != NEVER
-        elif kind == STEP_END:
-            gate.opens_by_one = 1
 
     cdef inline void goes_on(self, int task, int kind) noexcept nogil:
         """That task was chosen, and its wait is over."""
@@ -247,13 +217,6 @@ cdef class Execution:
         if kind == STEP_TICK:
             return t.due_ns > self.clock_ns and self.tick_model != TICK_ANY and (
                 self.tick_model == TICK_TIME or t.looked == fingerprint(&self.polled))
-        return False
-
-    cdef bint somebody_can_go_on(self) noexcept nogil:
-        cdef int i
-        for i in range(self.nr_tasks):
-            if self.pending[i].kind != STEP_END and not self.is_disabled(i):
-                return True
         return False
 
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil:
@@ -296,7 +259,7 @@ cdef class Execution:
         if nr == 0:
             return self.judge_idle()
         if self.steps >= self.step_limit:
-            self.verdict = NO_PROGRESS if self.is_fair() else UNFAIR
+            self.verdict = NO_PROGRESS if was_fair(self) else UNFAIR
             return -1
         if unlikely(self.lasso.length != 0):
             chosen = follow(self, enabled, nr)
@@ -307,14 +270,6 @@ cdef class Execution:
         if chosen >= 0:
             self.note(chosen, nr)
         return chosen
-
-    cdef bint is_fair(self) noexcept nogil:
-        """Whether in the later half of the steps nobody was left out who could have gone on all the time."""
-        cdef int i
-        for i in range(self.nr_tasks):
-            if self.pending[i].kind != STEP_END and self.tasks[i].ran_at < self.step_limit // 2:
-                return False
-        return True
 
     cdef int judge_idle(self) noexcept nogil:
         """Nobody can go on: that is the end, or a deadlock. -1."""
