@@ -87,6 +87,7 @@ cdef struct scratch_t:  # memory for one look: its own where that suffices, whic
 cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil
 cdef uint8_t *free_folios(layout_t *m, scratch_t *s) noexcept nogil
 cdef bint all_exited(layout_t *m) noexcept nogil
+cdef char *slot_copy(layout_t *m, swp_entry_t entry) noexcept nogil
 
 cdef inline void *zeroed(scratch_t *s, uint64_t bytes) noexcept nogil:
     """So many bytes of zeroes, until `give_back`; NULL: there is no memory."""

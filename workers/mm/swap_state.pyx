@@ -1,22 +1,25 @@
 """Who may put a folio in, and under which lock, is the protocol's to say; what it means then is the same for all."""
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport add_i32, load32, load64, load_i64, store64
+from shm.atomic cimport add_i32, load32, load64, load_i32, load_i64, store64
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, PG_WRITEBACK, folio_t
 from shm.inject cimport INJECT_DEVICE_ERROR
-from shm.layout cimport block_of, payload_of
+from shm.layout cimport block_of, payload_of, zswap_page_of
 from shm.memcg cimport COUNTER_SWAP, page_counter
+from shm.percpu cimport is_reserved
 from shm.swap_table cimport (
     pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_count_bits, swp_tb_is_folio, swp_tb_to_pfn,
 )
-from shm.slots cimport slot_has_references
+from shm.shmem cimport MAPPING_NONE
+from shm.slots cimport slot_has_references, slot_in_zswap, slot_is_zero
 from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.trace cimport TRACE_ADD_FOLIO, TRACE_DEL_FOLIO
 from shm.vmstat cimport (
     WARN_ADD_CACHED, WARN_ADD_WRONG, WARN_CACHE_UNLOCKED, WARN_DEL_FOREIGN, WARN_DEL_ONLY_COPY, WARN_TABLE_STUCK,
 )
 from workers.cpu cimport READS, WRITES, Cpu, point, trace, warn
-from workers.mm.content cimport content_identity, content_stamp
+from workers.mm.checks cimport note_slot_of_folio
+from workers.mm.content cimport content_identity, content_is_zero, content_stamp
 from workers.mm.memcontrol cimport mod_swapcache_stat, slot_of
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
 from workers.mm.page_counter cimport counter_of, parent_mem_cgroup
@@ -77,7 +80,7 @@ cdef bint may_enter(Cpu cpu, folio_t *folio, swp_entry_t entry) noexcept nogil:
     """
     if slot_has_references(&cpu.m, slot_of(cpu, entry)):
         return not folio_test(folio, PG_UPTODATE)
-    return folio_test(folio, PG_UPTODATE) or cpu.my.claimed_entry == entry or cpu.my.reserved_entry == entry or (
+    return folio_test(folio, PG_UPTODATE) or cpu.my.claimed_entry == entry or is_reserved(cpu.my, entry) or (
         cpu.m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0)
 
 
@@ -85,14 +88,19 @@ cdef bint copy_is_good(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """Whether whoever reads the slot after the folio has gone finds what the folio holds. Context: folio locked."""
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef uint32_t block = load32(&cpu.m.handles[slot_of(cpu, entry)])
+    cdef uint32_t index = slot_in_zswap(&cpu.m, slot_of(cpu, entry))
     cdef char *copy
+    if load32(&folio.mapping) != 0 and load32(&folio.mapping) != MAPPING_NONE:
+        return True  # a file's page cache has it: nobody reads the slot
     if folio_test(folio, PG_DIRTY | PG_WRITEBACK):
         return False
     if not folio_test(folio, PG_UPTODATE):
         return True
-    if block == 0:
+    if slot_is_zero(&cpu.m, slot_of(cpu, entry)):
+        return content_is_zero(payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes)
+    if block == 0 and index == 0:
         return False
-    copy = block_of(&cpu.m, swp_type(entry), block)
+    copy = zswap_page_of(&cpu.m, index) if index else block_of(&cpu.m, swp_type(entry), block)
     return content_stamp(copy) == content_stamp(payload_of(&cpu.m, pfn)) and (
         content_identity(copy) == content_identity(payload_of(&cpu.m, pfn)))
 
@@ -112,6 +120,7 @@ cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
     add_i32(&folio.refcount, 1)
     folio_set(folio, PG_SWAPCACHE)
     store64(&folio.swap, entry)
+    note_slot_of_folio(cpu, pfn, entry)
     point(cpu, word, WRITES)
     swap_table_set(word, 0, pfn_to_swp_tb(pfn, swp_tb_count_bits(load64(word))))
     mod_swapcache_stat(cpu, pfn, 1)
@@ -130,6 +139,10 @@ cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
         warn(cpu, WARN_CACHE_UNLOCKED, entry, pfn, load32(&folio.lock_owner))
     if slot_has_references(&cpu.m, slot_of(cpu, entry)) and not copy_is_good(cpu, pfn, entry):
         warn(cpu, WARN_DEL_ONLY_COPY, entry, pfn, load32(&folio.flags))
+    if load32(&folio.flags) & (PG_DIRTY | PG_UPTODATE) == PG_UPTODATE and load_i32(&folio.refcount) > 0 and (
+            not slot_has_references(&cpu.m, slot_of(cpu, entry))):
+        cpu.my.dropped_clean = pfn
+    cpu.my.deletions += 1
     if word != NULL:
         point(cpu, word, WRITES)
         swap_table_set(word, 0, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(word))))

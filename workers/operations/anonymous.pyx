@@ -8,7 +8,7 @@ from shm.layout cimport payload_of
 from shm.mm cimport PTE_DIRTY, PTE_WRITE, mk_pte, pte_pfn
 from shm.vmstat cimport EV_COW, EV_COW_REUSE, EV_VM_FAULT_OOM, EV_ZERO_FILL
 from workers.cpu cimport READS, Cpu, count, point
-from workers.mm.content cimport content_write
+from workers.mm.content cimport content_clear
 from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.memcontrol cimport mem_cgroup_charge
@@ -51,7 +51,7 @@ cdef int do_anonymous_page(Cpu cpu, vm_fault *vmf) noexcept nogil:
     cdef uint32_t pfn = new_anon_folio(cpu, vmf)
     if pfn == 0:
         return ENOMEM
-    content_write(payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes, page_identity(cpu, vmf.mm, vmf.page), 0)
+    content_clear(payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes)
     if install(cpu, vmf, pfn):
         count(cpu, EV_ZERO_FILL)
         pte_unlock(cpu, vmf.mm, vmf.page)
