@@ -24,6 +24,7 @@ cdef enum:  # folio_flag
     PG_ANON_EXCLUSIVE = 1 << 12
     PG_REFERENCED = 1 << 13
     PG_CLAIMED = 1 << 14  # V1: read by a bypass; folio->swap is set though the swap cache does not hold it
+    PG_ANON = 1 << 15  # it has been mapped: index and anon_vma are its own
 
 cdef struct folio_t:
     # atomic:

@@ -33,7 +33,7 @@ WARNINGS = (
 INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (
     *("locked", "waiters", "uptodate", "dirty", "lru", "active", "writeback", "swapcache", "swapbacked", "readahead"),
-    *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed"),
+    *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed", "anon"),
 )
 CLUSTER_FLAGS = ("none", "free", "nonfull", "frag", "full", "discard")
 LOCK_CLASSES = (
@@ -93,7 +93,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """swap_info_struct: `lists` is flag (and order, as `frag[2]`) -> clusters from head to tail, `users` the sum of all CPUs' references."""
+    """swap_info_struct: `lists` is flag (and order, as `frag[2]`) -> clusters from head to tail, `users` the sum of all
+    CPUs' references."""
 
     used: bool
     writeok: bool
@@ -186,7 +187,7 @@ class Mm:
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """A page of a file that is no hole: `pfn` in the page cache, else `entry`; neither: lost. `expected`: stamp of the last write."""
+    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`) or lost. `expected`: last stamp."""
 
     page: int
     pfn: int | None

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load_i32
-from shm.folio cimport PG_SWAPBACKED, folio_t
+from shm.folio cimport PG_ANON, PG_SWAPBACKED, folio_t
 from shm.mm cimport PTE_DIRTY, PTE_SWP_EXCLUSIVE, mk_pte
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
@@ -48,5 +48,6 @@ cdef void set_present(Cpu cpu, vm_fault *vmf) noexcept nogil:
     if exclusive and vmf.write:
         pte |= PTE_DIRTY
     folio_get(cpu, vmf.folio)
+    folio_set(folio, PG_ANON)
     folio_add_anon_rmap(cpu, vmf.folio, exclusive)
     set_pte(cpu, vmf.mm, vmf.page, pte)

@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
 from shm.atomic cimport load64, load_i32, store32
-from shm.folio cimport PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE, folio_t
+from shm.folio cimport PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE, folio_t
 from shm.layout cimport payload_of
 from shm.mm cimport PTE_DIRTY, PTE_WRITE, mk_pte, pte_pfn
 from shm.vmstat cimport EV_COW, EV_COW_REUSE, EV_VM_FAULT_OOM, EV_ZERO_FILL
@@ -28,7 +28,7 @@ cdef uint32_t new_anon_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:
         return 0
     store32(&folio_of(cpu, pfn).index, vmf.page)
     store32(&folio_of(cpu, pfn).anon_vma, cpu.m.mms[vmf.mm].anon_vma)
-    folio_set(folio_of(cpu, pfn), PG_SWAPBACKED | PG_UPTODATE)
+    folio_set(folio_of(cpu, pfn), PG_SWAPBACKED | PG_UPTODATE | PG_ANON)
     return pfn
 
 

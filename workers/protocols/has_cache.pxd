@@ -8,5 +8,4 @@ cdef class HasCache(Base):
     cdef uint32_t read_swap_cache_async(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil
     cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil
-    cdef void swapped_in_unseen(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
     cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil

@@ -127,12 +127,17 @@ cdef class HasCache(Base):
 
     cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Read into a private folio, which no lookup finds. Context: device pinned; may sleep."""
+        cdef uint64_t *word
         cdef uint32_t own
         vmf.bypass = True
         own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
         if not own:
             return SWAPIN_OOM
-        self.swapped_in_unseen(cpu, own, vmf.entry)
+        memcg1_swapin(cpu, vmf.entry, 1)
+        word = swap_word(cpu, vmf.entry)
+        if word != NULL and swp_tb_is_shadow(load64(word)):
+            workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
+        lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
         folio_set(folio_of(cpu, own), PG_CLAIMED)
         store64(&folio_of(cpu, own).swap, vmf.entry)
         vmf.folio = own
@@ -173,14 +178,6 @@ cdef class HasCache(Base):
         swap_cache_unlock(cpu, entry)
         put_swap_folio(cpu, self, entry)
         cpu.my.claimed_entry = outer
-
-    cdef void swapped_in_unseen(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-        """What a swap-in does beside the read, for a folio that no lookup finds. Context: the slot pinned, the folio charged."""
-        cdef uint64_t *word = swap_word(cpu, entry)
-        memcg1_swapin(cpu, entry, 1)
-        if word != NULL and swp_tb_is_shadow(load64(word)):
-            workingset_refault(cpu, pfn, swp_tb_to_shadow(load64(word)))
-        lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
 
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:
         """Who cannot have the bit waits before it tries again: a fault, or a readahead. Context: the device is pinned; sleeps."""
