@@ -136,7 +136,7 @@ cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     if pte_unchanged(cpu, vmf) and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
         store32(&folio_of(cpu, vmf.folio).index, vmf.page)
         store32(&folio_of(cpu, vmf.folio).anon_vma, cpu.m.mms[vmf.mm].anon_vma)
-        check_slot_kept(cpu, vmf.folio, vmf.entry, load64(pte_of(cpu, vmf.mm, vmf.page)), vmf.orig_pte)
+        check_slot_kept(cpu, vmf, load64(pte_of(cpu, vmf.mm, vmf.page)))
         p.map_swapped_in(cpu, vmf)
     elif load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte:
         count(cpu, EV_VM_FAULT_SIGBUS)
