@@ -15,8 +15,8 @@ from workers.schedulers.preemption_bound import PreemptionBound
 from workers.schedulers.random_walk import RandomWalk
 
 SOUND = [name for name, entry in PROTOCOLS.items() if entry.sound]
-SCHEDULES = 300
-SEEDS = (1, 2, 3)
+SCHEDULES = 150
+SEEDS = (1, 2)
 
 races = pytest.mark.parametrize("race", RACES)
 
@@ -40,22 +40,11 @@ def test_sound_protocols_come_to_their_end_and_break_nothing(protocol: str, race
         assert legal, arena.told()
 
 
-@races
-@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name not in SOUND])
-def test_the_others_play_it_too(protocol: str, race: str) -> None:
-    """Their first steps are done by one CPU alone, which no missing synchronization can break."""
-    arena = Arena(protocol, RACES[race])
-    arena.use(RandomWalk(1))
-    for number in range(20):
-        _, legal = arena.play(number, 1)
-        assert legal or {finding["kind"] for finding in arena.told()} <= {"law", "no_progress"}
-
-
 def stories(protocol: str, race: str, seed: int) -> Iterator[tuple[str, bytes]]:
     """Recording and trace of each of a few schedules, on a machine of their own."""
     arena = Arena(protocol, RACES[race])
     arena.use(RandomWalk(seed))
-    for number in range(10):
+    for number in range(6):
         arena.play(number, 1)
         yield arena.recording(), hashlib.sha256(arena.trace_bytes()).digest()
 
