@@ -30,6 +30,7 @@ class Geometry:
     slot_format: int = 0
     ext_tables: int = 0
     cont_pages: int = 0
+    anon_orders: int = 0  # a bit for each order that an anonymous folio may have beside 0
 
     def __post_init__(self) -> None:
         limits = {
@@ -49,6 +50,7 @@ class Geometry:
             "slot_format": (0, 2),
             "ext_tables": (0, 1 << 20),
             "cont_pages": (0, 1 << 16),
+            "anon_orders": (0, (1 << 10) - 2),
         }
         for field in fields(self):
             value = getattr(self, field.name)

@@ -12,6 +12,7 @@ from shm.mm cimport anon_vma_t, mm_struct
 from shm.percpu cimport percpu_t
 from shm.swapfile cimport device_t, io_request, swap_info_struct
 from shm.trace cimport trace_record
+from shm.zone cimport zone_t
 
 cdef enum:
     LAYOUT_VERSION = 1
@@ -35,6 +36,7 @@ cdef struct geometry_t:
     uint64_t slot_format  # swap_map.pxd: which words count the references of a slot
     uint64_t ext_tables  # SLOTS_TABLE: for counts of 15 and more
     uint64_t cont_pages  # else: for counts of 63 and more
+    uint64_t anon_orders  # a bit for each order of anonymous folios beside 0
 
 cdef struct control_t:
     # written by the supervisor, read by all:
@@ -100,6 +102,7 @@ cdef struct layout_t:
     uint32_t *handles  # zram: block of a slot + 1, 0: none
     uint32_t *block_next
     char *blocks
+    zone_t *zone
     folio_t *folios
     char *payloads
     mem_cgroup *memcgs

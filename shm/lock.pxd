@@ -67,7 +67,8 @@ cdef enum:  # lock_class
     CLASS_PERCPU_CLUSTER = 12  # local lock: owned by its CPU, no word
     CLASS_SWAPON = 13  # swapon_mutex: swapoff and swapon, one at a time
     CLASS_CONT = 14  # cont_lock: continuation pages of swap_map
-    NR_LOCK_CLASSES = 15
+    CLASS_ZONE = 15  # free blocks of pages
+    NR_LOCK_CLASSES = 16
 
 cdef struct lock_t:
     uint64_t word

@@ -37,12 +37,14 @@ cdef struct percpu_t:
     int64_t users[MAX_SWAPFILES]  # percpu_ref: swap device references taken less given back here
     uint32_t cluster[MAX_SWAPFILES]  # percpu_swap_cluster: index + 1, 0: none
     uint32_t cluster_offset[MAX_SWAPFILES]
-    uint64_t reserved_entry  # W_res: allocated, not yet in the swap cache
-    uint64_t claimed_entry  # W_claim, W_byp, W_del
+    uint64_t reserved_entry  # W_res: allocated, not yet in the swap cache; the first of reserved_nr slots
+    uint64_t claimed_entry  # W_claim, W_byp, W_del; the first of claimed_nr slots
+    uint32_t reserved_nr
+    uint32_t claimed_nr
     uint64_t refused_entry  # claimed by somebody else when this CPU last asked, 0: it has got what it asked for
     uint64_t refused_sleeps  # how often it had slept then; for law L4
     uint64_t trace_head
-    uint64_t pad1[5]
+    uint64_t pad1[4]
     uint64_t events[NR_EVENTS]
     int64_t gauges[NR_GAUGES]
     wait_t waits[NR_WAITS]

@@ -18,8 +18,8 @@ from shm.layout cimport (
 from shm.lock cimport generation_of, holder_of, lock_t
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup
 from shm.mm cimport (
-    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte, mm_struct, pte_pfn, pte_present,
-    pte_to_swp_entry,
+    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_migration_pte, is_swap_pte, mm_struct, pte_pfn,
+    pte_present, pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
 from shm.slots cimport slot_byte, slot_count, slot_is_bad, slot_word
@@ -30,6 +30,7 @@ from shm.swapfile cimport (
 from shm.swp_entry cimport swp_offset, swp_type
 from shm.trace cimport trace_record
 from shm.vmstat cimport warn_t
+from shm.zone cimport NR_PAGE_ORDERS, zone_t
 
 from dataclasses import fields
 
@@ -175,13 +176,18 @@ cdef class Snapshot:
         flags = tuple([name for bit, name in enumerate(FOLIO_FLAGS) if folio.flags >> <uint32_t>bit & 1])
         return Folio(
             pfn, flags, folio.refcount, folio.mapcount, less_one(folio.lock_owner), entry_of(folio.swap), folio.memcg,
-            folio.anon_vma, folio.index, payload[0], payload[1],
+            folio.anon_vma, folio.index, payload[0], payload[1], folio.order, folio.head,
         )
 
     def free_folios(self) -> list[int]:
-        """PFNs on the CPUs' free stacks, from the top of the first CPU's."""
+        """PFNs on the CPUs' free stacks, from the top of the first CPU's, and those of the zone's free blocks."""
         self.within("cpu", 0, self.m.geo.cpus)
         found = []
+        for order in range(NR_PAGE_ORDERS):
+            pfn = self.m.zone.free_area[<uint32_t>order].head
+            while 0 < pfn < self.m.geo.folios and len(found) < self.m.geo.folios:
+                found += range(pfn, pfn + (1 << order))
+                pfn = self.m.folios[<uint64_t>pfn].lru_next
         for cpu in range(self.m.geo.cpus):
             pfn = <uint32_t>percpu_of(&self.m, cpu).free_head
             while 0 < pfn < self.m.geo.folios and len(found) < self.m.geo.folios:
@@ -204,7 +210,7 @@ cdef class Snapshot:
         )
 
     cdef object pte(self, uint64_t page, uint64_t pte, uint64_t expected):
-        if pte_present(pte):
+        if pte_present(pte) or is_migration_pte(pte):
             return Pte(page, pte_pfn(pte), None, pte & PTE_WRITE != 0, pte & PTE_DIRTY != 0, False, expected)
         entry = entry_of(pte_to_swp_entry(pte)) if is_swap_pte(pte) else None
         return Pte(page, None, entry, False, False, pte & PTE_SWP_EXCLUSIVE != 0, expected)
@@ -292,7 +298,7 @@ cdef class Snapshot:
 
 LOCK_ARRAYS = {  # array of the segment -> offset of the lock in an item
     "wait_queues": 0, "mmlist_lock": 0, "swapon_mutex": 0, "si": 0, "devices": 0, "clusters": 0, "xa_locks": 0,
-    "memcgs": <uintptr_t>&(<mem_cgroup *>NULL).lru_lock, "anon_vmas": 0, "ptls": 0,
+    "zone": 0, "memcgs": <uintptr_t>&(<mem_cgroup *>NULL).lru_lock, "anon_vmas": 0, "ptls": 0,
 }
 
 
@@ -331,6 +337,7 @@ cdef dict spans(layout_t *m):
         "handles": (<uintptr_t>m.handles, 4, slots),
         "block_next": (<uintptr_t>m.block_next, 4, nr * (m.geo.blocks + 1)),
         "blocks": (<uintptr_t>m.blocks, m.geo.payload_bytes, nr * m.geo.blocks),
+        "zone": (<uintptr_t>m.zone, sizeof(zone_t), 1),
         "folios": (<uintptr_t>m.folios, sizeof(folio_t), m.geo.folios),
         "payloads": (<uintptr_t>m.payloads, m.geo.payload_bytes, m.geo.folios),
         "memcgs": (<uintptr_t>m.memcgs, sizeof(mem_cgroup), m.geo.memcgs + 1),
@@ -352,6 +359,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
     cdef percpu_t *pc = NULL
     cdef mm_struct *mm = NULL
     cdef wait_queue *q = NULL
+    cdef zone_t *z = NULL
     cdef control_t *c = NULL
     return {
         "folio_t": {
@@ -359,6 +367,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "mapcount": (<uintptr_t>&f.mapcount, 4), "lock_owner": (<uintptr_t>&f.lock_owner, 4),
             "swap": (<uintptr_t>&f.swap, 8), "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4),
             "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
+            "lru_next": (<uintptr_t>&f.lru_next, 4),
         },
         "swap_cluster_info": {
             "lock": (<uintptr_t>&ci.lock.word, 8), "count": (<uintptr_t>&ci.count, 2),
@@ -391,6 +400,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4),
         },
         "wait_queue": {"head": (<uintptr_t>&q.head, 4)},
+        "zone_t": {"lock": (<uintptr_t>&z.lock.word, 8), "free_area": (<uintptr_t>&z.free_area, 8)},
         "control_t": {
             "memcg_version": (<uintptr_t>&c.memcg_version, 4), "nr_writeback": (<uintptr_t>&c.nr_writeback, 8),
             "nr_swap_pages": (<uintptr_t>&c.nr_swap_pages, 8), "total_swap_pages": (<uintptr_t>&c.total_swap_pages, 8),

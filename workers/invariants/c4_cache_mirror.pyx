@@ -12,7 +12,7 @@ cdef bint is_reserved(layout_t *m, swp_entry_t entry) noexcept nogil:
     """Whether some CPU has allocated the slot and not yet put its folio there."""
     cdef uint32_t cpu
     for cpu in range(<uint32_t>m.geo.cpus):
-        if percpu_of(m, cpu).reserved_entry == entry:
+        if percpu_of(m, cpu).reserved_entry == entry or entry - percpu_of(m, cpu).reserved_entry < percpu_of(m, cpu).reserved_nr:
             return True
     return False
 

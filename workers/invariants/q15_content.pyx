@@ -7,10 +7,10 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.folio cimport PG_UPTODATE, folio_t
 from shm.layout cimport block_of, expected_of, layout_t, payload_of, ptes_of
-from shm.mm cimport is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
+from shm.mm cimport is_migration_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport WARN_STALE_LOAD
-from workers.invariants.law cimport PageLaw, cached_at, entry_exists, finding_t, slot_of, tell, word_at
+from workers.invariants.law cimport PageLaw, cached_at, entry_exists, finding_t, nr_pages, slot_of, tell, word_at
 from workers.mm.content cimport content_identity, content_intact, content_stamp
 
 
@@ -19,13 +19,13 @@ cdef char *swapped_copy(layout_t *m, swp_entry_t entry) noexcept nogil:
     cdef folio_t *folio = cached_at(m, word_at(m, swp_type(entry), swp_offset(entry)))
     cdef uint32_t handle = m.handles[slot_of(m, entry)]
     if folio != NULL and folio.flags & PG_UPTODATE:
-        return payload_of(m, <uint32_t>(folio - m.folios))
+        return payload_of(m, <uint32_t>(folio - m.folios) + <uint32_t>(entry & (nr_pages(m, folio) - 1)))
     return block_of(m, swp_type(entry), handle) if 0 < handle <= m.geo.blocks else NULL
 
 
 cdef void look(layout_t *m, uint32_t mm, uint64_t page, uint64_t pte, finding_t *out) noexcept nogil:
     cdef char *copy = NULL
-    if pte_present(pte):
+    if pte_present(pte) or is_migration_pte(pte):
         if not 0 < pte_pfn(pte) < m.geo.folios:
             return  # Q7 tells it
         copy = payload_of(m, pte_pfn(pte))

@@ -2,12 +2,12 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
-from shm.folio cimport PG_SWAPCACHE, folio_nr_pages
+from shm.folio cimport PG_SWAPCACHE
 from shm.layout cimport layout_t, ptes_of
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, page_counter
 from shm.mm cimport MM_UNUSED
 from shm.slots cimport slot_count, slot_has_references
-from workers.invariants.law cimport Law, all_exited, finding_t, free_folios, tell
+from workers.invariants.law cimport Law, all_exited, finding_t, folio_at, free_folios, nr_pages, tell
 
 
 cdef void look_at_slots(layout_t *m, int64_t cached, finding_t *out) noexcept nogil:
@@ -35,8 +35,8 @@ cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
         return
     for i in range(1, m.geo.folios):
         if m.folios[i].flags & PG_SWAPCACHE:
-            cached += folio_nr_pages(&m.folios[i])
-        elif not times_free[i]:
+            cached += <int64_t>nr_pages(m, &m.folios[i])
+        elif not times_free[i] and folio_at(m, i) == &m.folios[i]:
             tell(out, b"all mms have exited, folio %lu is not free, its refcount %lu", i,
                  <uint32_t>m.folios[i].refcount, 0, 0)
     free(times_free)

@@ -6,7 +6,7 @@ from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, ptes_of
 from shm.mm cimport MM_UNUSED, pte_pfn, pte_present
 from shm.vmstat cimport WARN_REFCOUNT
-from workers.invariants.law cimport Law, finding_t, free_folios, tell
+from workers.invariants.law cimport Law, finding_t, folio_at, free_folios, nr_pages, tell
 
 
 cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept nogil:
@@ -22,16 +22,20 @@ cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept 
                 continue
             pfn = pte_pfn(ptes[page])
             if 0 < pfn < m.geo.folios:
-                mapped[pfn] += 1
+                mapped[folio_at(m, pfn) - m.folios] += 1
             else:
                 tell(out, b"mm %lu page %lu: PTE 0x%lx maps no folio", mm, page, ptes[page], 0)
 
 
 cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, finding_t *out) noexcept nogil:
     cdef folio_t *folio = &m.folios[pfn]
-    cdef int32_t due = mapped + (1 if folio.flags & PG_SWAPCACHE else 0)
+    cdef int32_t due = mapped + (<int32_t>nr_pages(m, folio) if folio.flags & PG_SWAPCACHE else 0)
     if times_free > 1:
-        tell(out, b"folio %lu is on the free stacks twice", pfn, 0, 0, 0)
+        tell(out, b"folio %lu is free twice", pfn, 0, 0, 0)
+    elif not times_free and folio_at(m, pfn) != folio:
+        if folio.refcount != 0 or folio.mapcount != 0 or folio_at(m, pfn).refcount == 0:
+            tell(out, b"page %lu belongs to folio %lu, and has a refcount of %lu of its own", pfn, folio.head,
+                 <uint32_t>folio.refcount, 0)
     elif times_free and (folio.refcount != 0 or due != 0):
         tell(out, b"folio %lu is free with %lu references, %lu are due to PTEs and the swap cache", pfn,
              <uint32_t>folio.refcount, due, 0)
@@ -43,7 +47,8 @@ cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, fi
 
 
 cdef class FolioReferences(Law):
-    """The references of a folio are those of the PTEs that map it and of the swap cache; a folio without is free."""
+    """The references of a folio are those of the PTEs that map its pages and, a page each, of the swap cache; a page that
+    belongs to no folio with references is free."""
 
     def __cinit__(self):
         self.id = "Q7"

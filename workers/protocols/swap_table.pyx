@@ -21,7 +21,7 @@ from workers.mm.memory cimport set_present
 from workers.mm.protocol cimport vm_fault
 from workers.mm.swap_count cimport map_count_down, map_count_up_cached
 from workers.mm.swap_state cimport folio_enters_cache
-from workers.mm.swapfile cimport si_of, swap_entry_free_locked, swap_free, swap_word
+from workers.mm.swapfile cimport si_of, swap_entry_free_locked, swap_free_nr, swap_word
 from workers.protocols.base cimport find_slot
 from workers.protocols.swap_cache cimport SwapCache
 
@@ -54,9 +54,9 @@ cdef class SwapTable(SwapCache):
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The count first; the slot stays pinned by the cache (folio_put_swap)."""
-        swap_free(cpu, self, vmf.entry)
+        swap_free_nr(cpu, self, vmf.start, vmf.nr)
         set_present(cpu, vmf)
-        if self.should_try_to_free_swap(cpu, vmf, 2):  # the fault's own reference, and that of the PTE
+        if self.should_try_to_free_swap(cpu, vmf, 1 + vmf.nr):  # the fault's own reference, and those of the PTEs
             self.folio_free_swap(cpu, vmf.folio)
 
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:

@@ -25,4 +25,5 @@ cdef class WriteokAtEntry(SwapCache):
         """Context: folio locked; cluster lock held. SWP_WRITEOK may be clear by now."""
         store8(&cpu.m.swap_map[slot_of(cpu, entry)], SWAP_HAS_CACHE)
         cpu.my.reserved_entry = entry
+        cpu.my.reserved_nr = 1
         return True
