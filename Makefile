@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | bench | serve | tsan | torture | chaos | scale | fuzz | hostile | screenshots | clean
+# make setup | demo | test | lint | bench | serve | tsan | torture | contract | chaos | scale | fuzz | hostile | screenshots | clean
 # Each makes .venv and builds the core when needed. PYTHON=python3.12 chooses another interpreter.
 
 PYTHON ?= python3
@@ -16,13 +16,14 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SERVE_ARGS ?=
 TORTURE_ARGS ?=
+CONTRACT_ARGS ?=
 SCALE_ARGS ?=
 CHAOS_ARGS ?=
 FUZZ_EXAMPLES ?= 10000
 # The second build of `make tsan`: one atomic of the swap table made plain, which must be reported.
 TSAN_DEFINES ?= SWAPRACE_PLAIN_TABLE=1
 
-.PHONY: help setup build demo test lint bench serve tsan torture chaos scale fuzz hostile screenshots clean requirements
+.PHONY: help setup build demo test lint bench serve tsan torture contract chaos scale fuzz hostile screenshots clean requirements
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -79,6 +80,10 @@ tsan: build
 
 torture: build
 	$(BIN)/python -m pytest -m torture $(TORTURE_ARGS)
+
+# SWAPRACE_CONTRACT_SECONDS (60) of real time and SWAPRACE_CONTRACT_SCHEDULES (100000) for each sound protocol
+contract: build
+	$(BIN)/python -m pytest -m contract tests/contract -s $(CONTRACT_ARGS)
 
 chaos: build
 	$(BIN)/python -m pytest -m chaos tests/chaos -s $(CHAOS_ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ PAIR_ITERATIONS = 5_000_000
 CYCLES = 1_000_000
 PLAIN_FAULTS = 5_000
 FAULT_BAR_US = 1.5
+KINDS = ["pair", "cycle", "fault", "laws", "scaling"]
 # Every load faults: twice the memory, walked in order, no readahead; the device costs nothing.
 FAULT_SPEC = {
     "scenario": "usemem", "cpus": 1, "seconds": 1.0, "access": "sequential", "readahead_pages": 1, "laws": "off",
@@ -100,6 +102,27 @@ def fault_rows(pairs: int) -> list[Row]:
     return rows
 
 
+def laws_rows(pairs: int) -> list[Row]:
+    """What the laws cost where they are looked at: a cooperative run of faults and reclaim, CPU time of a swap-in."""
+    spec = {"executor": "cooperative", "lockdep": False, "cooperative": {"schedules": 5_000, "operations_per_cpu": 8}}
+
+    def swap_in_us(laws: str) -> float:
+        metrics = core_run("swap_cache", **spec, laws=laws)
+        return float(metrics["cpu_ns"]) / float(metrics["swap_ins"]) / 1000
+
+    return [
+        interleaved(
+            f"fault + reclaim, cooperative, laws={laws} / laws=off",
+            lambda: swap_in_us("off"),
+            lambda laws=laws: swap_in_us(laws),  # type: ignore[misc]
+            pairs=pairs,
+            unit="us",
+            bar=math.inf,
+        )
+        for laws in ("at_rest", "every_unlock")
+    ]
+
+
 def scaling_rows(pairs: int) -> list[Row]:
     def gain(one: float, two: float) -> float:
         return 2 * one / two
@@ -132,10 +155,10 @@ def scaling_rows(pairs: int) -> list[Row]:
 def table(rows: list[Row]) -> str:
     lines = [f"{'what':<78}{'reference':>12}{'core':>12}{'ratio':>8}{'10 to 90 %':>16}{'bar':>9}"]
     for row in rows:
-        sign = ">=" if row.more else "<="
+        bar = "-" if math.isinf(row.bar) else f"{'>=' if row.more else '<='}{row.bar:g}"
         lines.append(
             f"{row.what:<78}{row.reference:>9.2f} {row.unit}{row.candidate:>9.2f} {row.unit}{row.ratio:>8.2f}"
-            f"{row.low:>8.2f} - {row.high:<5.2f}{sign + f'{row.bar:g}':>8}{'' if row.reached else '  missed'}"
+            f"{row.low:>8.2f} - {row.high:<5.2f}{bar:>8}{'' if row.reached else '  missed'}"
         )
     return "\n".join(lines)
 
@@ -143,17 +166,18 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--pairs", type=int, default=11, help="interleaved pairs of each ratio (default 11)")
-    parser.add_argument("--only", choices=["pair", "cycle", "fault", "scaling"], action="append", help="some rows only")
+    parser.add_argument("--only", choices=KINDS, action="append", help="some rows only")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     options = parser.parse_args()
     if options.pairs < 1:
         parser.error("--pairs: at least 1")
-    wanted = options.only or ["pair", "cycle", "fault", "scaling"]
+    wanted = options.only or KINDS
     program = floor.build(ROOT / "build" / "floor")
     makers = {
         "pair": lambda: pair_rows(program, options.pairs),
         "cycle": lambda: cycle_rows(program, options.pairs),
         "fault": lambda: fault_rows(options.pairs),
+        "laws": lambda: laws_rows(options.pairs),
         "scaling": lambda: scaling_rows(options.pairs),
     }
     rows = [row for name in wanted for row in makers[name]()]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from server.states import TERMINAL, RunState
-from workers.outcome import Histogram, Violation, Wait
+from workers.outcome import Histogram, KnownBreach, Violation, Wait
 from workers.spec import RunSpec
 
 MAX_ID = (1 << 63) - 1  # SQLite's INTEGER is signed and of 64 bits
@@ -64,6 +64,9 @@ class Run(Model):
     waits: dict[str, Wait] | None = None
     events: dict[str, int] | None = None
     laws_checked: list[str] | None = None
+    known: list[KnownBreach] | None = Field(
+        None, description="laws that it broke as its kernel is known to, with the number in the museum: no news"
+    )
 
     @property
     def finished(self) -> bool:

@@ -86,29 +86,3 @@ def _rows_of(kind: str, old: list[tuple[int, str]], new: list[tuple[int, str]]) 
         name = "same" if kind == "equal" else "more" if left[0] is None else "less" if right[0] is None else "changed"
         rows.append(Row(name, *left, *right))
     return rows
-
-
-@dataclass(frozen=True)
-class LawEntry:
-    """A law as docs/laws.md lists it: its sentence, and where it is looked at.
-
-    `places`: at rest, under a lock, at steps that warn -> which protocols are asked there, or the warnings; where any.
-    """
-
-    law: str
-    sentence: str
-    places: dict[str, str]
-
-
-def laws() -> list[LawEntry]:
-    """The table of docs/laws.md, which a test holds against the code. Raises OSError when it cannot be read."""
-    found, names = [], [""]
-    for line in (CHECKOUT / "docs" / "laws.md").read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip().replace("`", "") for cell in line.strip().strip("|").split("|")]
-        if cells[:2] == ["id", "sentence"]:
-            names = cells
-        elif len(cells) == len(names) and re.fullmatch(r"[A-Z]\d+", cells[0]):
-            of_law = dict(zip(names[3:], cells[3:], strict=True))
-            places = {name: told for name, told in of_law.items() if told not in ("", "–", "-")}
-            found.append(LawEntry(cells[0], cells[1], places))
-    return found

@@ -47,7 +47,9 @@ cdef struct folio_t:
     # set at allocation, changed by a split that has frozen the folio:
     uint32_t order
     uint32_t head  # of a tail page: PFN of its head; of a head: its own
-    uint64_t pad
+    # folio lock and i_pages of the mapping must be held:
+    uint32_t mapping  # inode + 1 whose page cache holds it; 0: anonymous, MAPPING_NONE (shmem.pxd): none
+    uint32_t pad
 
 cdef enum:
     IO_OWNER = 0xFFFF

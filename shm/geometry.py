@@ -30,12 +30,17 @@ class Geometry:
     slot_format: int = 0
     ext_tables: int = 0
     cont_pages: int = 0
+    generations: int = 0
+    inodes: int = 0
+    inode_pages: int = 0
+    zeromap: int = 0
+    zswap_pages: int = 0
     anon_orders: int = 0  # a bit for each order that an anonymous folio may have beside 0
 
     def __post_init__(self) -> None:
         limits = {
             "cpus": (1, MAX_CPU_BLOCKS),
-            "devices": (1, 2),
+            "devices": (1, 4),  # MAX_SWAPFILES
             "slots": (2, 1 << 28),
             "cluster_slots": (8, 512),
             "tables": (1, 1 << 26),
@@ -50,6 +55,11 @@ class Geometry:
             "slot_format": (0, 2),
             "ext_tables": (0, 1 << 20),
             "cont_pages": (0, 1 << 16),
+            "generations": (0, 1),
+            "inodes": (0, 64),
+            "inode_pages": (0, 1 << 20),
+            "zeromap": (0, 1),
+            "zswap_pages": (0, 1 << 22),
             "anon_orders": (0, (1 << 10) - 2),
         }
         for field in fields(self):

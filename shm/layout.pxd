@@ -10,9 +10,11 @@ from shm.lock cimport lock_t
 from shm.memcg cimport mem_cgroup
 from shm.mm cimport anon_vma_t, mm_struct
 from shm.percpu cimport percpu_t
-from shm.swapfile cimport device_t, io_request, swap_info_struct
+from shm.shmem cimport inode_t
+from shm.swapfile cimport device_t, io_request, swap_avail_t, swap_info_struct
 from shm.trace cimport trace_record
 from shm.zone cimport zone_t
+from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 cdef enum:
     LAYOUT_VERSION = 1
@@ -36,6 +38,11 @@ cdef struct geometry_t:
     uint64_t slot_format  # swap_map.pxd: which words count the references of a slot
     uint64_t ext_tables  # SLOTS_TABLE: for counts of 15 and more
     uint64_t cont_pages  # else: for counts of 63 and more
+    uint64_t generations  # 1: how often each slot was freed is kept, for the laws P3, T8 and L7
+    uint64_t inodes  # files of tmpfs
+    uint64_t inode_pages  # of each
+    uint64_t zeromap  # 1: a bit of each slot says that its page is all zeroes (6.12 and later)
+    uint64_t zswap_pages  # what zswap may keep, 0: there is none
     uint64_t anon_orders  # a bit for each order of anonymous folios beside 0
 
 cdef struct control_t:
@@ -50,7 +57,9 @@ cdef struct control_t:
     uint32_t memcg_version
     uint32_t readahead_pages
     uint32_t lockdep
+    uint32_t nr_rotate_swap  # atomic: rotating devices in use
     uint32_t pad0
+    uint32_t map_shmem  # slots of files have the byte SWAP_MAP_SHMEM, and no count (up to 6.19)
     # atomic:
     int64_t nr_swap_pages
     int64_t total_swap_pages
@@ -78,11 +87,13 @@ cdef struct layout_t:
     wait_queue *wait_queues
     lock_t *mmlist_lock
     lock_t *swapon_mutex
+    swap_avail_t *swap_avail
     swap_info_struct *si
     device_t *devices
     io_request *requests
     swap_cluster_info *clusters
     uint64_t clusters_per_device
+    uint32_t cluster_orders  # orders that a cluster has room for
     lock_t *xa_locks
     uint64_t xa_per_device
     uint64_t *tables_head
@@ -112,6 +123,18 @@ cdef struct layout_t:
     uint64_t ptls_per_mm
     uint64_t *ptes
     uint64_t *expected
+    uint32_t *generations  # of each slot; then of each folio: that of the slot it was read from or put at
+    lock_t *swaplist_lock  # without inodes: of no length
+    inode_t *inodes
+    uint64_t *mappings
+    uint64_t *shmem_expected
+    uint32_t *zeromap  # a bit a slot
+    zswap_pool *zswap  # without zswap: of no length, and so are its arrays
+    zswap_lru *zswap_lrus  # of each memcg
+    uint32_t *zswap_tree
+    zswap_entry *zswap_entries
+    uint32_t *zswap_next
+    char *zswap_pages
     trace_record *traces
 
 cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexcept nogil
@@ -147,8 +170,27 @@ cdef inline uint64_t *expected_of(layout_t *m, uint32_t mm) noexcept nogil:
 cdef inline lock_t *ptl_of(layout_t *m, uint32_t mm, uint32_t page) noexcept nogil:
     return &m.ptls[mm * m.ptls_per_mm + page // 512]
 
+cdef inline uint32_t *generation_of(layout_t *m, uint64_t slot) noexcept nogil:
+    """How often the slot was freed; where geo.generations is set."""
+    return &m.generations[slot]
+
+cdef inline uint32_t *read_generation_of(layout_t *m, uint32_t pfn) noexcept nogil:
+    """The generation of the slot that a page of memory was read from or put at; where geo.generations is set."""
+    return &m.generations[m.geo.devices * m.geo.slots + pfn]
+
+cdef inline uint64_t *mapping_of(layout_t *m, uint32_t inode) noexcept nogil:
+    """Words of an inode's mapping."""
+    return &m.mappings[inode * m.geo.inode_pages]
+
+cdef inline uint64_t *shmem_expected_of(layout_t *m, uint32_t inode) noexcept nogil:
+    return &m.shmem_expected[inode * m.geo.inode_pages]
+
 cdef inline char *payload_of(layout_t *m, uint32_t pfn) noexcept nogil:
     return m.payloads + pfn * m.geo.payload_bytes
+
+cdef inline char *zswap_page_of(layout_t *m, uint32_t index) noexcept nogil:
+    """What an entry of zswap keeps."""
+    return m.zswap_pages + (index - 1) * m.geo.payload_bytes
 
 cdef inline char *block_of(layout_t *m, uint32_t device, uint32_t handle) noexcept nogil:
     return m.blocks + (device * m.geo.blocks + handle - 1) * m.geo.payload_bytes

@@ -5,29 +5,34 @@ from libc.string cimport memcpy
 
 from shm.clock cimport clock_ns, read_cycles
 from shm.cluster cimport (
-    CLUSTER_FLAG_FREE, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, cluster_list, swap_cluster_info,
+    CLUSTER_FLAG_FREE, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, NR_CLUSTER_LISTS, cluster_list, cluster_orders, swap_cluster_info,
 )
 from shm.lock cimport (
-    CLASS_ANON_VMA, CLASS_CLUSTER, CLASS_CONT, CLASS_DEVICE, CLASS_LRUVEC, CLASS_MMLIST, CLASS_PTL, CLASS_SI, CLASS_SWAPON,
-    CLASS_WAITQUEUE, CLASS_XA, CLASS_ZONE, lock_init, sem_init,
+    CLASS_ANON_VMA, CLASS_SWAP_AVAIL, CLASS_CLUSTER, CLASS_CONT, CLASS_DEVICE, CLASS_GLOBAL_CLUSTER, CLASS_LRUVEC,
+    CLASS_MAPPING, CLASS_MMLIST, CLASS_PTL, CLASS_SI, CLASS_SWAPLIST, CLASS_SWAPON, CLASS_WAITQUEUE, CLASS_XA, CLASS_ZONE,
+    CLASS_ZSWAP_LRU, lock_init, sem_init,
 )
 from shm.folio cimport PG_BUDDY, folio_t
 from shm.memcg cimport CSS_ONLINE, NR_COUNTERS, mem_cgroup
 from shm.mm cimport PTES_PER_PTL, anon_vma_t, mm_struct
 from shm.percpu cimport percpu_t
+from shm.shmem cimport inode_t
 from shm.swap_map cimport MAP_PAGE_SLOTS, SLOTS_TABLE, SWAP_MAP_BAD
 from shm.swap_table cimport swp_tb_bad
 from shm.swapfile cimport (
-    SWAP_ADDRESS_SPACE_SHIFT, SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, io_request, swap_info_struct,
+    SWAP_ADDRESS_SPACE_SHIFT, SWP_SOLIDSTATE, SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, io_request, swap_avail_t,
+    swap_info_struct,
 )
 from shm.trace cimport trace_record
 from shm.zone cimport MAX_FOLIO_ORDER, free_area_t, zone_t
+from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 from shm.geometry import Geometry
 from shm.errors import SegmentError
 
 assert sizeof(lock_t) == 64 and sizeof(swap_cluster_info) == 128 and sizeof(folio_t) == 64
 assert sizeof(mm_struct) == 64 and sizeof(wait_queue) == 128 and sizeof(zone_t) == 192 and sizeof(control_t) % 8 == 0
+assert sizeof(swap_info_struct) % 64 == 0 and sizeof(swap_avail_t) == 128
 
 
 cdef inline uint64_t take(uint64_t *at, uint64_t item, uint64_t count) noexcept nogil:
@@ -40,7 +45,9 @@ cdef uint64_t place_swap(layout_t *m, char *base, uint64_t at) noexcept nogil:
     """Arrays of the swap devices: offsets in address order. Returns where they end."""
     cdef uint64_t slots = m.geo.slots * m.geo.devices
     m.clusters_per_device = (m.geo.slots + m.geo.cluster_slots - 1) // m.geo.cluster_slots
+    m.cluster_orders = cluster_orders(m.geo.cluster_slots)
     m.xa_per_device = (m.geo.slots >> SWAP_ADDRESS_SPACE_SHIFT) + 1
+    m.swap_avail = <swap_avail_t *>(base + take(&at, sizeof(swap_avail_t), 1))
     m.si = <swap_info_struct *>(base + take(&at, sizeof(swap_info_struct), m.geo.devices))
     m.devices = <device_t *>(base + take(&at, sizeof(device_t), m.geo.devices))
     m.requests = <io_request *>(base + take(&at, sizeof(io_request), m.geo.devices * m.geo.folios))
@@ -74,6 +81,28 @@ cdef uint64_t place_counts(layout_t *m, char *base, uint64_t at) noexcept nogil:
     return at
 
 
+cdef uint64_t place_shmem(layout_t *m, char *base, uint64_t at) noexcept nogil:
+    """Arrays of files. Returns where they end."""
+    m.swaplist_lock = <lock_t *>(base + take(&at, sizeof(lock_t), 1 if m.geo.inodes else 0))
+    m.inodes = <inode_t *>(base + take(&at, sizeof(inode_t), m.geo.inodes))
+    m.mappings = <uint64_t *>(base + take(&at, 8, m.geo.inodes * m.geo.inode_pages))
+    m.shmem_expected = <uint64_t *>(base + take(&at, 8, m.geo.inodes * m.geo.inode_pages))
+    return at
+
+
+cdef uint64_t place_zswap(layout_t *m, char *base, uint64_t at) noexcept nogil:
+    """The zero-filled map, and what zswap keeps. Returns where they end."""
+    cdef uint64_t slots = m.geo.slots * m.geo.devices, entries = m.geo.zswap_pages
+    m.zeromap = <uint32_t *>(base + take(&at, 4, (slots + 31) // 32 if m.geo.zeromap else 0))
+    m.zswap = <zswap_pool *>(base + take(&at, sizeof(zswap_pool), 1 if entries else 0))
+    m.zswap_lrus = <zswap_lru *>(base + take(&at, sizeof(zswap_lru), m.geo.memcgs + 1 if entries else 0))
+    m.zswap_tree = <uint32_t *>(base + take(&at, 4, slots if entries else 0))
+    m.zswap_entries = <zswap_entry *>(base + take(&at, sizeof(zswap_entry), entries + 1 if entries else 0))
+    m.zswap_next = <uint32_t *>(base + take(&at, 4, entries + 1 if entries else 0))
+    m.zswap_pages = base + take(&at, m.geo.payload_bytes, entries)
+    return at
+
+
 cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexcept nogil:
     """Resolve every pointer of `m` for a segment at `base`. Returns its size in bytes."""
     cdef uint64_t at = HEADER_BYTES
@@ -98,6 +127,10 @@ cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexc
     m.ptls = <lock_t *>(base + take(&at, sizeof(lock_t), m.geo.mms * m.ptls_per_mm))
     m.ptes = <uint64_t *>(base + take(&at, 8, m.geo.mms * m.geo.pages))
     m.expected = <uint64_t *>(base + take(&at, 8, m.geo.mms * m.geo.pages))
+    at = place_shmem(m, base, at)
+    m.generations = <uint32_t *>(
+        base + take(&at, 4, m.geo.devices * m.geo.slots + m.geo.folios if m.geo.generations else 0))
+    at = place_zswap(m, base, at)
     m.size = (at + 4095) & ~<uint64_t>4095
     return m.size
 
@@ -171,12 +204,16 @@ cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchr
     cdef uint64_t i
     lock_init(&si.lock, CLASS_SI, kind)
     lock_init(&si.cont_lock, CLASS_CONT, kind)
+    lock_init(&si.global_cluster_lock, CLASS_GLOBAL_CLUSTER, kind)
     si.type = device
     si.max = <uint32_t>m.geo.slots
     si.pages = si.max - 1
     si.nr_clusters = <uint32_t>m.clusters_per_device
     si.first_slot = device * m.geo.slots
-    for i in range(5):
+    si.prio = -2 - <int>device
+    m.swap_avail.device[device] = device
+    m.swap_avail.nr += 1
+    for i in range(NR_CLUSTER_LISTS):
         si.lists[i].head = si.lists[i].tail = CLUSTER_NIL
     lock_init(&m.devices[device].lock, CLASS_DEVICE, kind)
     m.devices[device].capacity = <uint32_t>m.geo.folios
@@ -184,7 +221,7 @@ cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchr
         m.block_next[device * (m.geo.blocks + 1) + i + 1] = <uint32_t>(i + 2) if i + 1 < m.geo.blocks else 0
     m.devices[device].free_blocks = 1
     format_clusters(m, device, kind)
-    si.flags = SWP_USED | SWP_WRITEOK | (SWP_SYNCHRONOUS_IO if synchronous else 0)
+    si.flags = SWP_USED | SWP_WRITEOK | SWP_SOLIDSTATE | (SWP_SYNCHRONOUS_IO if synchronous else 0)
     m.control.nr_swap_pages += si.pages
     m.control.total_swap_pages += si.pages
 
@@ -217,6 +254,16 @@ cdef void format_folios(layout_t *m, uint32_t kind) noexcept nogil:
         i += <uint64_t>1 << order
 
 
+cdef void format_zswap(layout_t *m, uint32_t kind) noexcept nogil:
+    """All entries free."""
+    cdef uint64_t i
+    if m.geo.zswap_pages == 0:
+        return
+    for i in range(m.geo.memcgs + 1):
+        lock_init(&m.zswap_lrus[i].lock, CLASS_ZSWAP_LRU, kind)
+    link_stack(&m.zswap.free_entries, m.zswap_next, m.geo.zswap_pages)
+
+
 cdef void format_memory(layout_t *m, uint32_t kind) noexcept nogil:
     """Free folios; empty mms and memcgs; every lock made."""
     cdef uint64_t i, cpu
@@ -228,6 +275,7 @@ cdef void format_memory(layout_t *m, uint32_t kind) noexcept nogil:
         lock_init(&m.wait_queues[i].lock, CLASS_WAITQUEUE, kind)
     lock_init(m.mmlist_lock, CLASS_MMLIST, kind)
     lock_init(m.swapon_mutex, CLASS_SWAPON, kind)
+    lock_init(&m.swap_avail.lock, CLASS_SWAP_AVAIL, kind)
     for i in range(m.geo.devices * m.xa_per_device):
         lock_init(&m.xa_locks[i], CLASS_XA, kind)
     for i in range(m.geo.memcgs + 1):
@@ -238,8 +286,18 @@ cdef void format_memory(layout_t *m, uint32_t kind) noexcept nogil:
         m.memcgs[i].css = CSS_ONLINE
     for i in range(m.geo.mms):
         lock_init(&m.anon_vmas[i].lock, CLASS_ANON_VMA, kind)
+    format_zswap(m, kind)
     for i in range(m.geo.mms * m.ptls_per_mm):
         lock_init(&m.ptls[i], CLASS_PTL, kind)
+
+
+cdef void format_shmem(layout_t *m, uint32_t kind) noexcept nogil:
+    """Empty files."""
+    cdef uint64_t i
+    if m.geo.inodes:
+        lock_init(m.swaplist_lock, CLASS_SWAPLIST, kind)
+    for i in range(m.geo.inodes):
+        lock_init(&m.inodes[i].i_pages, CLASS_MAPPING, kind)
 
 
 cdef char *address(buf, Py_buffer *view) except NULL:
@@ -255,10 +313,10 @@ def size_of(geometry: Geometry) -> int:
 
 
 def bytes_per_slot(geometry: Geometry) -> float:
-    """Bytes that one swap slot takes beside its payload: map, cgroup id, handle, table word, share of its cluster."""
+    """Bytes that one swap slot takes beside its payload: map, cgroup id, handle, table word, zero bit, share of its cluster."""
     clusters = geometry.clusters
     tables = geometry.tables * (geometry.cluster_slots * 8 + 4)
-    per_device = geometry.slots * (2 + 4 + (0 if geometry.slot_format == SLOTS_TABLE else 1)) + clusters * sizeof(swap_cluster_info)
+    per_device = geometry.slots * (2 + 4 + (0 if geometry.slot_format == SLOTS_TABLE else 1) + geometry.zeromap / 8) + clusters * sizeof(swap_cluster_info)
     return (per_device * geometry.devices + tables) / (geometry.slots * geometry.devices)
 
 
@@ -295,6 +353,7 @@ def format_segment(buf, geometry: Geometry, synchronous: bool) -> None:
             link_stack(m.ext_head, m.ext_next, m.geo.ext_tables)
             link_stack(m.cont_head, m.cont_next, m.geo.cont_pages)
             format_memory(&m, kind)
+            format_shmem(&m, kind)
             for device in range(<uint32_t>m.geo.devices):
                 format_device(&m, device, kind, sync_io)
     finally:
@@ -308,7 +367,9 @@ def sizes() -> dict[str, int]:
         "swap_info_struct": sizeof(swap_info_struct), "device_t": sizeof(device_t), "mm_struct": sizeof(mm_struct),
         "anon_vma_t": sizeof(anon_vma_t), "mem_cgroup": sizeof(mem_cgroup), "percpu_t": sizeof(percpu_t),
         "wait_queue": sizeof(wait_queue), "control_t": sizeof(control_t), "trace_record": sizeof(trace_record),
-        "io_request": sizeof(io_request), "zone_t": sizeof(zone_t),
+        "io_request": sizeof(io_request), "zswap_pool": sizeof(zswap_pool), "zswap_lru": sizeof(zswap_lru),
+        "zswap_entry": sizeof(zswap_entry), "inode_t": sizeof(inode_t), "swap_avail_t": sizeof(swap_avail_t),
+        "zone_t": sizeof(zone_t),
     }
 
 

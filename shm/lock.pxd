@@ -67,8 +67,13 @@ cdef enum:  # lock_class
     CLASS_PERCPU_CLUSTER = 12  # local lock: owned by its CPU, no word
     CLASS_SWAPON = 13  # swapon_mutex: swapoff and swapon, one at a time
     CLASS_CONT = 14  # cont_lock: continuation pages of swap_map
-    CLASS_ZONE = 15  # free blocks of pages
-    NR_LOCK_CLASSES = 16
+    CLASS_GLOBAL_CLUSTER = 15  # global_cluster_lock of a rotating device
+    CLASS_SWAP_AVAIL = 16  # swap_avail_lock: which devices allocation may ask
+    CLASS_MAPPING = 17  # i_pages of a file's mapping
+    CLASS_SWAPLIST = 18  # shmem_swaplist_lock: which files swapoff must visit
+    CLASS_ZSWAP_LRU = 19  # the list of a memcg's entries in zswap
+    CLASS_ZONE = 20  # free blocks of pages
+    NR_LOCK_CLASSES = 21
 
 cdef struct lock_t:
     uint64_t word

@@ -9,6 +9,13 @@
           +---------------------------+----------+---+----+---+---+
 
 `expected` holds what the program that owns the memory last stored, page by page: the oracle of every load.
+
+    expected 63  62  61                                     0
+            +---+---+----------------------------------------+
+            | F | M | stamp of the last store, 0: none       |
+            +---+---+----------------------------------------+
+             F: given up by MADV_FREE since: the page may as well be gone, and read as zeroes
+             M: moved here from another address: its content keeps the identity that it was given there
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from shm.lock cimport lock_t
@@ -49,11 +56,34 @@ cdef struct mm_struct:
     uint32_t anon_vma
     uint32_t memcg
     uint32_t on_mmlist  # mmlist
-    uint32_t pad[9]
+    uint32_t pad0
+    # read and written without a lock, a guess only:
+    uint64_t swap_readahead_info  # of its one VMA: page << 12 | window << 6 | hits
+    uint32_t pad[6]
 
 cdef struct anon_vma_t:
     lock_t lock
     uint64_t members[MM_WORDS]  # anon_vma->lock must be held: mms that may map its pages
+
+cdef enum:  # bits of expected
+    EXPECT_FREED_SHIFT = 63
+    EXPECT_MOVED_SHIFT = 62
+
+cdef inline uint64_t expected_stamp(uint64_t expected) noexcept nogil:
+    """The last store."""
+    return expected & ((<uint64_t>1 << EXPECT_MOVED_SHIFT) - 1)
+
+cdef inline bint expected_freed(uint64_t expected) noexcept nogil:
+    return expected >> EXPECT_FREED_SHIFT != 0
+
+cdef inline bint expected_moved(uint64_t expected) noexcept nogil:
+    return (expected >> EXPECT_MOVED_SHIFT & 1) != 0
+
+cdef inline uint64_t expect_freed(uint64_t expected) noexcept nogil:
+    return expected | <uint64_t>1 << EXPECT_FREED_SHIFT
+
+cdef inline uint64_t expect_moved(uint64_t expected) noexcept nogil:
+    return expected | <uint64_t>1 << EXPECT_MOVED_SHIFT
 
 cdef inline uint64_t mk_pte(uint32_t pfn, bint write) noexcept nogil:
     return (<uint64_t>pfn << 9) | PTE_PRESENT | PTE_ACCESSED | (PTE_WRITE if write else 0)

@@ -14,6 +14,9 @@ EVENTS = (
     *("pgsteal", "pgscan", "allocstall", "free_cache_only", "swap_full", "charge_failed", "vm_fault_oom"),
     *("vm_fault_sigbus", "workingset_refault", "workingset_activate", "forks", "exits", "swapoffs", "swapoff_failed"),
     *("pageouts", "dontneeds", "write_errors", "read_errors"),
+    *("alloc_failed", "swapcache_retry"),
+    *("pgdeactivate", "pglazyfree", "pglazyfreed", "moves"),
+    *("swpin_zero", "swpout_zero", "zswpin", "zswpout", "zswpwb", "zswap_limit_hit", "zswap_reject_reclaim"),
     *("anon_fault_alloc", "anon_fault_fallback", "anon_fault_fallback_charge", "swpout_large", "thp_swpout_fallback"),
     *("swpin_large", "swpin_fallback", "split_folio", "split_folio_failed", "vm_fault_oom_spurious"),
 )
@@ -26,16 +29,19 @@ WARNINGS = (
     *("add_cached", "del_foreign", "free_in_use", "count_underflow", "refcount", "stale_load", "map_bad_slot"),
     *("cgroup_record", "table_stuck", "claim_left", "lost_wakeup", "lockdep", "no_slot", "spin"),
     *("cache_unlocked", "first_reference", "add_wrong", "del_only_copy", "free_unlocked"),
+    *("slot_recycled", "read_unowned", "clean_dropped", "retry_alone", "unuse_stuck", "spurious_oom"),
+    "table_twice",
 )
 INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (
     *("locked", "waiters", "uptodate", "dirty", "lru", "active", "writeback", "swapcache", "swapbacked", "readahead"),
     *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed", "anon", "buddy"),
 )
-CLUSTER_FLAGS = ("none", "free", "nonfull", "frag", "full")
+CLUSTER_FLAGS = ("none", "free", "nonfull", "frag", "full", "discard")
 LOCK_CLASSES = (
     *("none", "anon_vma", "ptl", "i_pages", "cluster", "si", "lruvec", "wait_queue", "device", "mmlist", "folio"),
-    *("mmap_lock", "percpu_cluster", "swapon_mutex", "cont", "zone"),
+    *("mmap_lock", "percpu_cluster", "swapon_mutex", "cont", "global_cluster", "swap_avail", "mapping"),
+    *("swaplist", "zswap_lru", "zone"),
 )
 PHASES = ("unused", "preparing", "running", "left")
 WAIT_MODES = ("none", "exclusive", "unlock", "writeback", "event")
@@ -89,7 +95,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """swap_info_struct: `lists` is flag -> clusters from head to tail, `users` the sum of all CPUs' references."""
+    """swap_info_struct: `lists` is flag (and order, as `frag[2]`) -> clusters from head to tail, `users` the sum of all CPUs' references."""
 
     used: bool
     writeok: bool
@@ -133,6 +139,8 @@ class Slot:
     value: int
     memcg: int
     handle: int | None
+    zero: bool  # in the zero-filled map
+    zswap: int | None  # the entry that zswap has for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,26 @@ class Mm:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePage:
+    """A page of a file that is no hole: `pfn` in the page cache, else `entry`; neither: lost. `expected`: stamp of the last write."""
+
+    page: int
+    pfn: int | None
+    entry: Entry | None
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """A file of tmpfs with its pages that are no holes, in their order."""
+
+    nrpages: int
+    swapped: int
+    on_swaplist: bool
+    pages: list[FilePage]
+
+
+@dataclass(frozen=True, slots=True)
 class Memcg:
     """A mem_cgroup. `parent`: 0 for the root; `members`: mms in it and online children.
 
@@ -207,6 +235,16 @@ class Memcg:
 
 
 @dataclass(frozen=True, slots=True)
+class Zswap:
+    """The pool of zswap. `lists`: memcg -> entries on its list, the next to be written back first."""
+
+    pages: int
+    stored_pages: int
+    reached_full: bool
+    lists: Mapping[int, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Waits of one cause: how many, and ns in total and at most."""
 
@@ -227,13 +265,13 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class PerCpu:
-    """The block of one CPU. `clusters`: the current cluster of each device."""
+    """The block of one CPU. `cluster_next`: by order, where its next allocation begins."""
 
     phase: str
     operation: int
     wait_mode: str
     users: tuple[int, ...]
-    clusters: tuple[int | None, ...]
+    cluster_next: tuple[Entry | None, ...]
     reserved: Entry | None
     claimed: Entry | None
     events: Mapping[str, int]

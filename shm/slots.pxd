@@ -24,6 +24,14 @@ cdef inline uint8_t slot_byte(layout_t *m, uint64_t slot) noexcept nogil:
     """The byte of swap_map; 0 where there is no map."""
     return load8(&m.swap_map[slot]) if m.geo.slot_format != SLOTS_TABLE else 0
 
+cdef inline bint slot_is_zero(layout_t *m, uint64_t slot) noexcept nogil:
+    """Whether the zero-filled map says that the slot's page is all zeroes."""
+    return m.geo.zeromap != 0 and load32(&m.zeromap[slot >> 5]) >> (slot & 31) & 1
+
+cdef inline uint32_t slot_in_zswap(layout_t *m, uint64_t slot) noexcept nogil:
+    """The entry that zswap keeps for the slot; 0: none."""
+    return load32(&m.zswap_tree[slot]) if m.geo.zswap_pages else 0
+
 cdef inline uint64_t slot_word(layout_t *m, uint64_t slot) noexcept nogil:
     """The table word; NULL where the cluster has no table."""
     cdef uint64_t offset = slot % m.geo.slots
@@ -69,7 +77,9 @@ cdef inline uint64_t slot_count(layout_t *m, uint64_t slot) noexcept nogil:
         return ext_count(m, slot) if count == SWP_TB_COUNT_MAX else count
     byte = load8(&m.swap_map[slot])
     count = byte & SWAP_MAP_BAD
-    return count + cont_count(m, slot) if byte & COUNT_CONTINUED else count
+    if not byte & COUNT_CONTINUED:
+        return count
+    return 1 if count == SWAP_MAP_BAD else count + cont_count(m, slot)  # SWAP_MAP_SHMEM: one file
 
 cdef inline bint slot_has_references(layout_t *m, uint64_t slot) noexcept nogil:
     """Whether the count is not 0: without a walk over digits."""

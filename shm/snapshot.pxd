@@ -9,5 +9,7 @@ cdef class Snapshot:
     cdef readonly object geometry
 
     cdef int within(self, str what, object index, uint64_t count) except -1
-    cdef list list_of(self, uint32_t device, uint32_t flag)
+    cdef dict lists_of(self, uint32_t device)
+    cdef list zswap_list(self, uint32_t memcg)
+    cdef list list_of(self, uint32_t device, uint32_t which)
     cdef object pte(self, uint64_t page, uint64_t pte, uint64_t expected)

@@ -5,42 +5,46 @@ true; of a segment whose CPUs have died it is evidence. Every walk is bounded, a
 followed.
 """
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
-from shm.cluster cimport CLUSTER_NIL, NR_CLUSTER_LISTS, cluster_list, swap_cluster_info
+from shm.arrays cimport spans
+from shm.cluster cimport (
+    CLUSTER_FLAG_FRAG, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, NR_CLUSTER_FLAGS, cluster_list_of, swap_cluster_info,
+)
 from shm.folio cimport folio_t
 from shm.histogram cimport NR_BUCKETS, bucket_lower, histogram_t
 from shm.layout cimport (
-    HEADER_BYTES, NR_WAIT_QUEUES, cluster_of, control_t, expected_of, geometry_t, layout_place, layout_t, payload_of,
-    percpu_of, ptes_of, table_of, trace_of, wait_queue,
+    HEADER_BYTES, cluster_of, control_t, expected_of, geometry_t, layout_place, mapping_of, payload_of, percpu_of,
+    ptes_of, shmem_expected_of, trace_of,
 )
 from shm.lock cimport generation_of, holder_of, lock_t
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup
 from shm.mm cimport (
-    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_migration_pte, is_swap_pte, mm_struct, pte_pfn,
-    pte_present, pte_to_swp_entry,
+    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, is_migration_pte, is_swap_pte, mm_struct, pte_pfn, pte_present,
+    pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
-from shm.slots cimport slot_byte, slot_count, slot_is_bad, slot_word
-from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE
+from shm.shmem cimport inode_t, radix_to_swp_entry, word_is_folio, word_is_swap, word_to_pfn
+from shm.slots cimport slot_byte, slot_count, slot_in_zswap, slot_is_bad, slot_is_zero, slot_word
+from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swapfile cimport (
-    SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, io_request, swap_info_struct,
+    MAX_SWAPFILES, SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, swap_info_struct, swap_usage_in_pages,
 )
 from shm.swp_entry cimport swp_offset, swp_type
 from shm.trace cimport trace_record
-from shm.vmstat cimport warn_t
-from shm.zone cimport NR_PAGE_ORDERS, zone_t
+from shm.zone cimport NR_PAGE_ORDERS
 
 from dataclasses import fields
 
+from shm.arrays import field_offsets
 from shm.encoding import decode_table_word
 from shm.errors import GeometryError, SegmentError
 from shm.geometry import Geometry
 from shm.records import (
     CLUSTER_FLAGS, EVENTS, FOLIO_FLAGS, GAUGES, INJECTIONS, LATENCIES, LOCK_CLASSES, MM_STATES, PHASES, TRACE_KINDS, WAIT_MODES,
-    WAITS, WARNINGS, Cluster, Control, Device, Entry, Folio, HeldLock, Memcg, Mm, PerCpu, Pte, Slot, Span, TraceRecord,
-    Wait, Warned, name_of,
+    WAITS, WARNINGS, Cluster, Control, Device, Entry, FilePage, Folio, HeldLock, Inode, Memcg, Mm, PerCpu,
+    Pte, Slot, Span, TraceRecord, Wait, Warned, Zswap, name_of,
 )
 
 NO_LIMIT = 1 << 62  # what the format writes where a memcg has no limit
@@ -116,6 +120,11 @@ cdef class Snapshot:
             c.lockdep != 0, c.nr_swap_pages, c.total_swap_pages, c.nr_writeback, c.cpus_working, c.i_pages != 0,
         )
 
+    def available(self) -> tuple[int, ...]:
+        """Devices that allocation may ask, in the order in which it does."""
+        self.within("device", 0, 1)
+        return tuple([self.m.swap_avail.device[i] for i in range(min(self.m.swap_avail.nr, MAX_SWAPFILES))])
+
     def devices(self) -> list[Device]:
         """All swap devices."""
         return [self.device(i) for i in range(self.geometry.devices)]
@@ -128,14 +137,22 @@ cdef class Snapshot:
         users = sum([percpu_of(&self.m, cpu).users[<uint32_t>device] for cpu in range(self.m.geo.cpus)])
         return Device(
             si.flags & SWP_USED != 0, si.flags & SWP_WRITEOK != 0, si.flags & SWP_SYNCHRONOUS_IO != 0, si.dead != 0,
-            si.inuse_pages, si.pages, si.max,
-            {CLUSTER_FLAGS[i]: self.list_of(device, i) for i in range(NR_CLUSTER_LISTS)},
+            swap_usage_in_pages(si), si.pages, si.max,
+            self.lists_of(device),
             users, d.in_flight, d.read_ns, d.write_ns,
         )
 
-    cdef list list_of(self, uint32_t device, uint32_t flag):
+    cdef dict lists_of(self, uint32_t device):
+        """By flag; the lists of an order above 0 as `nonfull[1]`."""
+        lists = {CLUSTER_FLAGS[flag]: self.list_of(device, flag) for flag in range(NR_CLUSTER_FLAGS)}
+        for order in range(1, self.m.cluster_orders):
+            for flag in (CLUSTER_FLAG_NONFULL, CLUSTER_FLAG_FRAG):
+                lists[f"{CLUSTER_FLAGS[flag]}[{order}]"] = self.list_of(device, cluster_list_of(flag, order))
+        return lists
+
+    cdef list list_of(self, uint32_t device, uint32_t which):
         """Clusters from head on, no more than there are."""
-        cdef uint32_t at = self.m.si[device].lists[flag].head
+        cdef uint32_t at = self.m.si[device].lists[which].head
         cdef list found = []
         while at < self.m.clusters_per_device and len(found) < self.m.clusters_per_device:
             found.append(at)
@@ -166,7 +183,25 @@ cdef class Snapshot:
         return Slot(
             slot_byte(&self.m, at), slot_count(&self.m, at), slot_byte(&self.m, at) & SWAP_HAS_CACHE != 0,
             slot_is_bad(&self.m, at), word, kind, value, self.m.swap_cgroup[at], less_one(self.m.handles[at]),
+            slot_is_zero(&self.m, at), slot_in_zswap(&self.m, at) or None,
         )
+
+    def zswap(self) -> Zswap:
+        """The pool of zswap. IndexError: the segment has none."""
+        self.within("zswap", 0, 1 if self.m.geo.zswap_pages else 0)
+        cdef uint32_t memcg
+        lists = {memcg: self.zswap_list(memcg) for memcg in range(self.m.geo.memcgs + 1)}
+        return Zswap(self.m.geo.zswap_pages, self.m.zswap.stored_pages, self.m.zswap.reached_full != 0,
+                     {memcg: entries for memcg, entries in lists.items() if entries})
+
+    cdef list zswap_list(self, uint32_t memcg):
+        """Entries from the tail on, no more than there are."""
+        cdef uint32_t at = self.m.zswap_lrus[memcg].list.tail
+        cdef list found = []
+        while 0 < at <= self.m.geo.zswap_pages and len(found) < self.m.geo.zswap_pages:
+            found.append(at)
+            at = self.m.zswap_entries[at].lru_prev
+        return found
 
     def folio(self, pfn: int) -> Folio:
         """One folio. PFN 0 exists and is never used."""
@@ -215,6 +250,22 @@ cdef class Snapshot:
         entry = entry_of(pte_to_swp_entry(pte)) if is_swap_pte(pte) else None
         return Pte(page, None, entry, False, False, pte & PTE_SWP_EXCLUSIVE != 0, expected)
 
+    def inode(self, index: int) -> Inode:
+        """One file of tmpfs with the pages that it has."""
+        self.within("inode", index, self.m.geo.inodes)
+        cdef inode_t *inode = &self.m.inodes[<uint32_t>index]
+        cdef uint64_t *words = mapping_of(&self.m, index)
+        cdef uint64_t page
+        found = []
+        for page in range(self.m.geo.inode_pages):
+            if words[page]:
+                found.append(FilePage(
+                    page, word_to_pfn(words[page]) if word_is_folio(words[page]) else None,
+                    entry_of(radix_to_swp_entry(words[page])) if word_is_swap(words[page]) else None,
+                    shmem_expected_of(&self.m, index)[page],
+                ))
+        return Inode(inode.nrpages, inode.swapped, inode.on_swaplist != 0, found)
+
     def memcg(self, index: int) -> Memcg:
         """One memory cgroup, counted from 1; 0 is charged when there is none."""
         self.within("memcg", index, self.m.geo.memcgs + 1)
@@ -234,7 +285,7 @@ cdef class Snapshot:
         devices = range(self.m.geo.devices)
         return PerCpu(
             name_of(PHASES, pc.phase), pc.operation, name_of(WAIT_MODES, pc.wait_mode),
-            tuple([pc.users[i] for i in devices]), tuple([less_one(pc.cluster[i]) for i in devices]),
+            tuple([pc.users[i] for i in devices]), tuple([entry_of(pc.cluster_next[i]) for i in range(self.m.cluster_orders)]),
             entry_of(pc.reserved_entry), entry_of(pc.claimed_entry),
             {name: pc.events[i] for i, name in enumerate(EVENTS)},
             {name: pc.gauges[i] for i, name in enumerate(GAUGES)},
@@ -297,112 +348,12 @@ cdef class Snapshot:
 
 
 LOCK_ARRAYS = {  # array of the segment -> offset of the lock in an item
-    "wait_queues": 0, "mmlist_lock": 0, "swapon_mutex": 0, "si": 0, "devices": 0, "clusters": 0, "xa_locks": 0,
-    "zone": 0, "memcgs": <uintptr_t>&(<mem_cgroup *>NULL).lru_lock, "anon_vmas": 0, "ptls": 0,
+    "wait_queues": 0, "mmlist_lock": 0, "swapon_mutex": 0, "swap_avail": 0, "si": 0, "devices": 0, "clusters": 0, "xa_locks": 0,
+    "zone": 0, "memcgs": <uintptr_t>&(<mem_cgroup *>NULL).lru_lock, "anon_vmas": 0, "ptls": 0, "swaplist_lock": 0, "inodes": 0,
+    "zswap_lrus": 0,
 }
 
 
 cdef void add_held(lock_t *l, uint64_t index, list found):
     if l.word != 0:
         found.append(HeldLock(name_of(LOCK_CLASSES, l.cls), index, holder_of(l.word), generation_of(l.word)))
-
-
-cdef dict spans(layout_t *m):
-    cdef uint64_t slots = m.geo.slots * m.geo.devices, base = <uintptr_t>m.base, nr
-    nr = m.geo.devices
-    rows = {
-        "control": (<uintptr_t>m.control, sizeof(control_t), 1),
-        "percpu": (<uintptr_t>m.percpu, m.percpu_stride, m.geo.cpus),
-        "traces": (<uintptr_t>m.traces, sizeof(trace_record), m.geo.cpus * m.geo.trace_records),
-        "wait_queues": (<uintptr_t>m.wait_queues, sizeof(wait_queue), NR_WAIT_QUEUES),
-        "mmlist_lock": (<uintptr_t>m.mmlist_lock, sizeof(lock_t), 1),
-        "swapon_mutex": (<uintptr_t>m.swapon_mutex, sizeof(lock_t), 1),
-        "si": (<uintptr_t>m.si, sizeof(swap_info_struct), nr),
-        "devices": (<uintptr_t>m.devices, sizeof(device_t), nr),
-        "requests": (<uintptr_t>m.requests, sizeof(io_request), nr * m.geo.folios),
-        "clusters": (<uintptr_t>m.clusters, sizeof(swap_cluster_info), nr * m.clusters_per_device),
-        "xa_locks": (<uintptr_t>m.xa_locks, sizeof(lock_t), nr * m.xa_per_device),
-        "tables_head": (<uintptr_t>m.tables_head, 8, 1),
-        "table_next": (<uintptr_t>m.table_next, 4, m.geo.tables + 1),
-        "tables": (<uintptr_t>m.tables, 8, m.geo.tables * m.geo.cluster_slots),
-        "swap_map": (<uintptr_t>m.swap_map, 1, 0 if m.geo.slot_format == SLOTS_TABLE else slots),
-        "cont_heads": (<uintptr_t>m.cont_heads, 4, nr * m.map_pages_per_device if m.geo.cont_pages else 0),
-        "cont_head": (<uintptr_t>m.cont_head, 8, 1),
-        "cont_next": (<uintptr_t>m.cont_next, 4, m.geo.cont_pages + 1),
-        "cont_pages": (<uintptr_t>m.cont_pages, 1, m.geo.cont_pages * m.cont_page_slots),
-        "ext_head": (<uintptr_t>m.ext_head, 8, 1),
-        "ext_next": (<uintptr_t>m.ext_next, 4, m.geo.ext_tables + 1),
-        "ext_tables": (<uintptr_t>m.ext_tables, 4, m.geo.ext_tables * m.geo.cluster_slots),
-        "swap_cgroup": (<uintptr_t>m.swap_cgroup, 2, slots),
-        "handles": (<uintptr_t>m.handles, 4, slots),
-        "block_next": (<uintptr_t>m.block_next, 4, nr * (m.geo.blocks + 1)),
-        "blocks": (<uintptr_t>m.blocks, m.geo.payload_bytes, nr * m.geo.blocks),
-        "zone": (<uintptr_t>m.zone, sizeof(zone_t), 1),
-        "folios": (<uintptr_t>m.folios, sizeof(folio_t), m.geo.folios),
-        "payloads": (<uintptr_t>m.payloads, m.geo.payload_bytes, m.geo.folios),
-        "memcgs": (<uintptr_t>m.memcgs, sizeof(mem_cgroup), m.geo.memcgs + 1),
-        "anon_vmas": (<uintptr_t>m.anon_vmas, sizeof(anon_vma_t), m.geo.mms),
-        "mms": (<uintptr_t>m.mms, sizeof(mm_struct), m.geo.mms),
-        "ptls": (<uintptr_t>m.ptls, sizeof(lock_t), m.geo.mms * m.ptls_per_mm),
-        "ptes": (<uintptr_t>m.ptes, 8, m.geo.mms * m.geo.pages),
-        "expected": (<uintptr_t>m.expected, 8, m.geo.mms * m.geo.pages),
-    }
-    return {name: Span(at - base, item, count) for name, (at, item, count) in rows.items()}
-
-
-def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
-    """Offset and bytes of the fields that tools look at or that tests forge, by structure."""
-    cdef folio_t *f = NULL
-    cdef swap_cluster_info *ci = NULL
-    cdef swap_info_struct *si = NULL
-    cdef mem_cgroup *cg = NULL
-    cdef percpu_t *pc = NULL
-    cdef mm_struct *mm = NULL
-    cdef wait_queue *q = NULL
-    cdef zone_t *z = NULL
-    cdef control_t *c = NULL
-    return {
-        "folio_t": {
-            "flags": (<uintptr_t>&f.flags, 4), "refcount": (<uintptr_t>&f.refcount, 4),
-            "mapcount": (<uintptr_t>&f.mapcount, 4), "lock_owner": (<uintptr_t>&f.lock_owner, 4),
-            "swap": (<uintptr_t>&f.swap, 8), "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4),
-            "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
-            "lru_next": (<uintptr_t>&f.lru_next, 4),
-        },
-        "swap_cluster_info": {
-            "lock": (<uintptr_t>&ci.lock.word, 8), "count": (<uintptr_t>&ci.count, 2),
-            "flags": (<uintptr_t>&ci.flags, 1), "table": (<uintptr_t>&ci.table, 4), "prev": (<uintptr_t>&ci.prev, 4),
-            "next": (<uintptr_t>&ci.next, 4), "owner": (<uintptr_t>&ci.owner, 4), "ext": (<uintptr_t>&ci.ext, 4),
-            "swept": (<uintptr_t>&ci.swept, 4),
-        },
-        "swap_info_struct": {
-            "flags": (<uintptr_t>&si.flags, 4), "inuse_pages": (<uintptr_t>&si.inuse_pages, 8),
-            "lists": (<uintptr_t>&si.lists, sizeof(cluster_list)),
-        },
-        "mem_cgroup": {
-            "memory": (<uintptr_t>&cg.counters[COUNTER_MEMORY].usage, 8),
-            "memsw": (<uintptr_t>&cg.counters[COUNTER_MEMSW].usage, 8),
-            "swap": (<uintptr_t>&cg.counters[COUNTER_SWAP].usage, 8), "id_refs": (<uintptr_t>&cg.id_refs, 8),
-            "nr_swap": (<uintptr_t>&cg.nr_swap, 8), "swapcached": (<uintptr_t>&cg.swapcached, 8),
-            "css": (<uintptr_t>&cg.css, 4), "parent": (<uintptr_t>&cg.parent, 4),
-        },
-        "percpu_t": {
-            "phase": (<uintptr_t>&pc.phase, 4), "wait_mode": (<uintptr_t>&pc.wait_mode, 4),
-            "free_head": (<uintptr_t>&pc.free_head, 8), "users": (<uintptr_t>&pc.users, 8),
-            "cluster": (<uintptr_t>&pc.cluster, 4), "reserved_entry": (<uintptr_t>&pc.reserved_entry, 8),
-            "claimed_entry": (<uintptr_t>&pc.claimed_entry, 8), "trace_head": (<uintptr_t>&pc.trace_head, 8),
-            "gauges": (<uintptr_t>&pc.gauges, 8), "warnings": (<uintptr_t>&pc.warnings, sizeof(warn_t)),
-            "warned": (<uintptr_t>&pc.warned, 4), "events": (<uintptr_t>&pc.events, 8),
-            "latencies": (<uintptr_t>&pc.latencies, sizeof(histogram_t)),
-        },
-        "mm_struct": {
-            "mmap_lock": (<uintptr_t>&mm.mmap_lock, 4), "state": (<uintptr_t>&mm.state, 4),
-            "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4),
-        },
-        "wait_queue": {"head": (<uintptr_t>&q.head, 4)},
-        "zone_t": {"lock": (<uintptr_t>&z.lock.word, 8), "free_area": (<uintptr_t>&z.free_area, 8)},
-        "control_t": {
-            "memcg_version": (<uintptr_t>&c.memcg_version, 4), "nr_writeback": (<uintptr_t>&c.nr_writeback, 8),
-            "nr_swap_pages": (<uintptr_t>&c.nr_swap_pages, 8), "total_swap_pages": (<uintptr_t>&c.total_swap_pages, 8),
-        },
-    }

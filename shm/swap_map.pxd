@@ -16,6 +16,7 @@ cdef enum:
     SWAP_MAP_BAD = 0x3F
     SWAP_HAS_CACHE = 0x40
     COUNT_CONTINUED = 0x80
+    SWAP_MAP_SHMEM = 0xBF  # of a file, with SWAP_HAS_CACHE or without; counts nothing (up to 6.19)
     SWAP_CONT_MAX = 0x7F  # of a digit; its bit 7 is COUNT_CONTINUED too
     MAP_PAGE_SLOTS = 4096  # slots of one page of the map, which share a list of continuation pages
 

@@ -39,6 +39,19 @@ cdef enum:  # event
     EV_DONTNEEDS
     EV_WRITE_ERRORS
     EV_READ_ERRORS
+    EV_ALLOC_FAILED
+    EV_SWAPCACHE_RETRY
+    EV_PGDEACTIVATE
+    EV_PGLAZYFREE
+    EV_PGLAZYFREED
+    EV_MOVES
+    EV_SWPIN_ZERO
+    EV_SWPOUT_ZERO
+    EV_ZSWPIN
+    EV_ZSWPOUT
+    EV_ZSWPWB
+    EV_ZSWAP_LIMIT_HIT
+    EV_ZSWAP_REJECT_RECLAIM
     EV_ANON_FAULT_ALLOC  # large folios (kernel: hugepages-*/stats)
     EV_ANON_FAULT_FALLBACK
     EV_ANON_FAULT_FALLBACK_CHARGE
@@ -97,6 +110,13 @@ cdef enum:  # warning: steps that found the world as no protocol may leave it (k
     WARN_ADD_WRONG  # a folio read into the swap cache of a slot nobody refers to, or written to one in use
     WARN_DEL_ONLY_COPY  # a folio taken out of the swap cache though its slot has no good copy
     WARN_FREE_UNLOCKED  # a slot freed without its cluster's lock
+    WARN_SLOT_RECYCLED  # a swap-in that maps what its slot held before it was freed, or over another PTE than its own
+    WARN_READ_UNOWNED  # a read that fills a folio which is not locked for it
+    WARN_CLEAN_DROPPED  # a folio whose only copy it is now, and that is not dirty
+    WARN_RETRY_ALONE  # an insertion refused for a folio that is not there, and nobody has taken one out
+    WARN_UNUSE_STUCK  # a round of swapoff that brings nothing in though nobody else is at work
+    WARN_SPURIOUS_OOM  # a fault out of memory though nothing has failed
+    WARN_TABLE_TWICE  # an isolated cluster that got a table from another CPU
     NR_WARNINGS
 
 cdef struct wait_t:

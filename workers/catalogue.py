@@ -96,6 +96,10 @@ SCENARIOS = {
         ScenarioEntry("usemem", "Each CPU walks its own memory, larger than the limit, sequentially or at random."),
         ScenarioEntry("mix", "A weighted mix of operations, chosen at random, over shared and forked mms."),
         ScenarioEntry("trace", "The page references of a real program, replayed by several emulated processes."),
+        ScenarioEntry("redis", "Servers that load and store keys while forked children read the snapshot and exit."),
+        ScenarioEntry("kernel_build", "make -jN: processes fork, exec, replay a recorded compile, exit, and so on."),
+        ScenarioEntry("zram_swapin", "1 GiB is swapped out, and each CPU loads its share of it in order."),
+        ScenarioEntry("swapoff_loop", "One CPU swaps the device off and on in a loop while the others use it."),
     )
 }
 

@@ -24,7 +24,7 @@ class Model(BaseModel):
 
 
 class ExplorationSpec(Model):
-    """One exploration: of one protocol, in one race (workers/races.py). Units are last in names."""
+    """One exploration: of one protocol, in one race (workers/races). Units are last in names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -50,6 +50,16 @@ class Violation(Model):
     schedule: str | None = None
 
 
+class KnownBreach(Model):
+    """A law that did not hold, as it is known not to of this version; `known`: its number in the museum, and why."""
+
+    law: str
+    sentence: str
+    detail: str
+    count: int = 1
+    known: str
+
+
 class Wait(Model):
     """Time that operations spent in one cause of waiting, over all CPUs."""
 
@@ -59,8 +69,11 @@ class Wait(Model):
 
 
 class Outcome(Model):
-    """The end of a run. `metrics`: swap-in latency quantiles in ns (None where fewer than 100 observations lie
-    beyond the quantile), throughput_ops_s, tick_sleeps and the rest of the headline figures."""
+    """The end of a run. `known`: what the version is known to break, and did; no run fails by it.
+
+    `metrics`: swap-in latency quantiles in ns (None where fewer than 100 observations lie beyond the quantile),
+    throughput_ops_s, tick_sleeps and the rest of the headline figures.
+    """
 
     status: Status
     reason_code: str
@@ -71,6 +84,7 @@ class Outcome(Model):
     events: dict[str, int]
     histograms: dict[str, Histogram]
     violations: list[Violation]
+    known: list[KnownBreach] = []
     laws_checked: list[str]
     environment: dict[str, Any]
     evidence: dict[str, Any] = {}

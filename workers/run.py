@@ -33,7 +33,7 @@ from workers.executors.gate import Gate
 from workers.executors.processes import Crew, fault_text
 from workers.executors.watch import Commands, Ended, Silence, Watch
 from workers.living import Living
-from workers.outcome import Event, Histogram, Outcome, Violation, Wait
+from workers.outcome import Event, Histogram, KnownBreach, Outcome, Violation, Wait
 from workers.spec import RunSpec
 
 EVIDENCE_NS = 400_000_000  # to read partial figures: a lost attempt is reported within a second
@@ -76,6 +76,7 @@ class Done:
 
     figures: dict[str, Any]
     violations: list[dict[str, Any]]
+    known: list[dict[str, Any]]
     laws: list[str]
     elapsed_ns: int
     cpu_ns: int | None
@@ -167,22 +168,26 @@ def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str
         if spec.timeline:
             told = call_aside(watch, lambda _: core.timeline(buf, plan, spec), what="the reading of the trace rings")
             figures["timeline"] = told
-        violations, laws = _check_laws(watch, core, buf, plan, spec, figures)
-    return Done(figures, violations, laws, elapsed_ns, cpu_ns, faults)
+        (violations, known), laws = _check_laws(watch, core, buf, plan, spec, figures)
+    return Done(figures, violations, known, laws, elapsed_ns, cpu_ns, faults)
 
 
 def _check_laws(
     watch: Watch, core: Core, buf: mmap.mmap, plan: Any, spec: RunSpec, figures: dict[str, Any]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Violations, and the names of the laws looked at. At rest: all CPUs have left."""
+) -> tuple[tuple[list[dict[str, Any]], list[dict[str, Any]]], list[str]]:
+    """Violations, those that are known, and the names of the laws looked at. At rest: all CPUs have left."""
     if spec.laws == "off":
-        return [], []
+        return ([], []), []
     try:
-        violations = call_aside(watch, lambda _: core.check_laws(buf, plan, spec), what="the check of the laws")
+        found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = call_aside(
+            watch,
+            lambda _: (core.check_laws(buf, plan, spec), core.check_known(buf, plan, spec)),
+            what="the check of the laws",
+        )
     except Ended as end:
         end.evidence["figures"] = figures
         raise
-    return violations, core.laws_for(spec)
+    return found, core.laws_for(spec)
 
 
 def _on_cooperative(spec: RunSpec, watch: Watch, life: Life, core: Core, explore: Explore) -> Done:
@@ -210,7 +215,8 @@ def _on_cooperative(spec: RunSpec, watch: Watch, life: Life, core: Core, explore
     if laws is None:
         laws = [] if spec.laws == "off" else core.laws_for(spec)
     elapsed_ns = time.monotonic_ns() - began_ns
-    return Done(figures, figures["violations"], laws, elapsed_ns, figures.get("cpu_ns"))
+    known = figures.get("known", [])
+    return Done(figures, figures["violations"], known, laws, elapsed_ns, figures.get("cpu_ns"))
 
 
 def _partial_figures(core: Core, buf: mmap.mmap, plan: Any) -> dict[str, Any]:
@@ -241,6 +247,7 @@ def _outcome(done: Done, circumstances: dict[str, Any]) -> Outcome:
         events=done.figures["events"],
         histograms={name: Histogram(**each) for name, each in done.figures["histograms"].items()},
         violations=violations,
+        known=[KnownBreach(**breach) for breach in done.known],
         laws_checked=done.laws,
         environment=circumstances,
         evidence={"faults": done.faults} if done.faults else {},

@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": "server.cli.replay_command",
     "museum": "server.cli.museum_command",
     "scenarios": "server.cli.scenarios_command",
+    "laws": "server.cli.laws_command",
     "simulate": "server.cli.simulate_command",
     "baseline": "server.cli.baseline_command",
     "calibrate": "server.cli.calibrate_command",

@@ -70,6 +70,7 @@ def json_body(result: Result, url: str) -> dict[str, Any]:
         "events": body["events"],
         "laws_checked": body["laws_checked"],
         "violations": [violation.model_dump(mode="json") for violation in result.violations],
+        "known": body["known"],
         "environment": result.environment,
         "spec": body["spec"],
     }
@@ -94,6 +95,9 @@ def _show(result: Result, url: str) -> None:
         console.print()
         show_waits(console, {run.protocol: waits})
     show_violations(console, {run.protocol: result.violations})
+    for breach in run.known or []:
+        line = f"{run.protocol}: law {breach.law} does not hold, as is known ({breach.known}): {breach.detail}"
+        console.print(line, style="dim", soft_wrap=True, markup=False)
     reason = f": {run.state_reason.sentence}" if run.state_reason else ""
     console.print(f"run {run.id} {run.state.replace('_', ' ')}{reason}", soft_wrap=True, markup=False)
     console.print(f"{url} (start `swaprace serve`)", soft_wrap=True)

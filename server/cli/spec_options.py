@@ -60,6 +60,14 @@ def _spec_options() -> list[SpecOption]:
         SpecOption("--memcg-limit-pages", "memcg.limit_pages", int, "Memory limit in pages."),
         SpecOption("--swap-limit-pages", "memcg.swap_limit_pages", int, "Swap limit in pages."),
         SpecOption("--memcg-children", "memcg.children", int, "Memcgs below the limited one, for mms in turn."),
+        SpecOption("--shmem-inodes", "shmem.inodes", int, "Files of tmpfs, for the shmem operations of a mix."),
+        SpecOption("--shmem-pages", "shmem.pages", int, "Pages of one file of tmpfs."),
+        SpecOption("--zswap-pages", "zswap.pool_pages", int, "Pages that zswap may keep; 0 for no zswap."),
+        SpecOption("--zswap-accept-percent", "zswap.accept_percent", int, "Of a full pool, to take pages again."),
+        SpecOption("--zswap-shrinker", "zswap.shrinker", None, "Direct reclaim writes entries back.", is_flag=True),
+        SpecOption("--zswap-no-writeback", "zswap.no_writeback", None, "No page goes to the device.", is_flag=True),
+        SpecOption("--zswap-store-us", "zswap.store_ns", float, "Time of compressing a page in us.", 1000),
+        SpecOption("--zswap-load-us", "zswap.load_ns", float, "Time of decompressing a page in us.", 1000),
         SpecOption("--access", "access", _choices(RunSpec, "access"), "Order of accesses."),
         SpecOption("--store-percent", "store_percent", int, "Share of stores among accesses."),
         SpecOption("--readahead-pages", "readahead_pages", _choices(RunSpec, "readahead_pages"), "Pages a readahead."),
@@ -227,6 +235,13 @@ def checked_protocol(name: str) -> str:
         if not Path(path).is_file():
             raise click.UsageError(f"there is no protocol file {path}; give PATH.pyx:Class")
         return f"{Path(path).absolute()}:{cls}"
+    return known_protocol(name)
+
+
+def known_protocol(name: str) -> str:
+    """`name` when it is in the catalogue; else a click.UsageError."""
+    if name in PROTOCOLS:
+        return name
     guess = difflib.get_close_matches(name, PROTOCOLS, n=1)
     hint = f"; did you mean {guess[0]}?" if guess else ""
     raise click.UsageError(f"there is no protocol {name!r}: known are {', '.join(PROTOCOLS)}{hint}")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -88,10 +89,10 @@ class Explorer:
         """Ask it to end; its outcome comes all the same."""
         self._say(CANCEL)
 
-    def read(self, timeout_seconds: float) -> list[ExplorationEvent]:
+    def read(self, timeout_seconds: float) -> Iterator[ExplorationEvent]:
         """Events that have come, waiting for the first up to `timeout_seconds`. Sets `at_end` once no more can come.
 
-        Raises ExplorerError for a line that is no event.
+        Raises ExplorerError for a line that is no event, once those before it are out.
         """
         until = time.monotonic() + timeout_seconds
         assert self._process.stdout is not None
@@ -103,10 +104,10 @@ class Explorer:
             *lines, self._rest = (self._rest + data).split(b"\n")
             if len(self._rest) > MAX_LINE_BYTES:
                 raise ExplorerError(f"the explorer wrote a line of more than {MAX_LINE_BYTES} bytes")
-            events = [_event(line) for line in lines if line.strip()]
-            if events:
-                return events
-        return []
+            said = [line for line in lines if line.strip()]
+            yield from map(_event, said)
+            if said:
+                return
 
     def wait(self, timeout_seconds: float) -> bool:
         """True when it has ended by itself within the time."""

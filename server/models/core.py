@@ -110,6 +110,7 @@ attempts = Table(
     Column("metrics", document),
     Column("events", document),
     Column("laws_checked", document),
+    Column("known", document),  # what the version is known to break, and did
     Column("environment", document),
     Column("evidence", document),
     UniqueConstraint("run_id", "number"),

@@ -17,7 +17,8 @@ from workers.spec import RunSpec
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Race", ("protocol", "scenario", "cpus", "seconds", "executor", "hz", "seed", "trace", "mix")),
     ("Device", ("device.",)),
-    ("Memory", ("memcg.", "folios", "slots", "pages", "mms", "payload_bytes", "cluster_slots", "readahead_pages")),
+    ("zswap", ("zswap.",)),
+    ("Memory", ("memcg.", "shmem.", "folios", "slots", "pages", "mms", "payload_bytes", "cluster_slots", "readahead_pages")),
     ("Laws and locks", ("laws", "lockdep", "lock")),
     ("Injected failures", ("inject.",)),
     ("Cooperative executor", ("cooperative.",)),
@@ -39,6 +40,14 @@ HINTS = {
     "memcg.version": "of the memory cgroup",
     "memcg.limit_pages": "memory limit; empty: by scenario",
     "memcg.children": "memcgs below the limited one; the mms take turns in them",
+    "shmem.inodes": "files of tmpfs, for the shmem operations of a mix",
+    "shmem.pages": "pages of one file of tmpfs",
+    "zswap.pool_pages": "pages that zswap may keep; 0: there is no zswap",
+    "zswap.accept_percent": "of the pool: once it was full, zswap takes pages again below",
+    "zswap.shrinker": "direct reclaim writes entries back, the oldest first",
+    "zswap.no_writeback": "no page goes to the device, refused by zswap or not",
+    "zswap.store_ns": "busy time of compressing a page",
+    "zswap.load_ns": "busy time of decompressing a page",
     "device.kind": "zram keeps the caller busy, a disk lets it sleep",
     "cooperative.scheduler": "how the next CPU is chosen",
     "cooperative.schedules": "interleavings that are played",
@@ -71,7 +80,7 @@ class FormField:
     @property
     def label(self) -> str:
         """The last part of the name, in words; `memcg` stays, since its fields stand among others."""
-        last = self.name if self.name.startswith("memcg.") else self.name.rpartition(".")[2]
+        last = self.name if self.name.startswith(("memcg.", "shmem.", "zswap.")) else self.name.rpartition(".")[2]
         return {"cpus": "CPUs", "hz": "HZ"}.get(last, last.replace("_", " ").replace(".", " "))
 
     @property

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from server.api.common import Number
 from server.errors import Fault, ProblemError
+from server.laws import laws
 from server.pages.frame import PageQuery
-from server.sources import Head, head_of, laws, protocol_source, side_by_side, unified_diff
+from server.sources import Head, head_of, protocol_source, side_by_side, unified_diff
 from server.store import NotFoundError
 from workers.catalogue import PROTOCOLS, ProtocolEntry
 
@@ -76,7 +77,7 @@ def protocols() -> APIBlueprint:
     @bp.input(PageQuery, location="query", arg_name="query")
     def list_laws(query: PageQuery) -> str:
         try:
-            return render_template("laws.html", laws=laws())
+            return render_template("laws.html", laws=laws(), nr_protocols=len(PROTOCOLS))
         except OSError as error:
             raise NotFoundError("table", f"of laws: {error.filename}: {error.strerror}") from error
 

@@ -202,7 +202,7 @@ class Lifecycle:
     @staticmethod
     def _keep_result(connection: Connection, token: str, outcome: Outcome) -> None:
         figures = outcome.model_dump(
-            mode="json", include={"elapsed_ns", "metrics", "events", "laws_checked", "environment"}
+            mode="json", include={"elapsed_ns", "metrics", "events", "laws_checked", "known", "environment"}
         )
         evidence = outcome.evidence or None
         host = outcome.environment.get("host")

@@ -15,7 +15,8 @@ from workers.outcome import Histogram, Wait
 
 def select_runs() -> Select[Any]:
     """Runs beside the figures of their last attempt."""
-    figures = (attempts.c.elapsed_ns, attempts.c.metrics, attempts.c.events, attempts.c.laws_checked)
+    names = ("elapsed_ns", "metrics", "events", "laws_checked", "known")
+    figures = (attempts.c[name] for name in names)
     return select(runs, *figures).outerjoin(attempts, attempts.c.token == runs.c.attempt)
 
 

@@ -20,7 +20,7 @@ from server.schemas import Run, RunFilter, StoredComparison, Study
 from server.states import TERMINAL
 from server.store.listing import page_of
 
-_OF_ATTEMPT = ("metrics", "events", "laws_checked")
+_OF_ATTEMPT = ("metrics", "events", "laws_checked", "known")
 _RUN_DOCUMENTS: dict[str, Any] = {"spec": runs.c.spec, **{name: attempts.c[name] for name in _OF_ATTEMPT}}
 _BESIDE = runs.outerjoin(attempts, attempts.c.token == runs.c.attempt)
 _WAIT = "('count', \"count\", 'total_ns', total_ns, 'max_ns', max_ns)"

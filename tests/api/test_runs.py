@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from server.laws import laws
 from server.processes import myself
 from server.store import Store
 from tests.database.outcomes import broken_law, made_outcome
@@ -149,6 +150,17 @@ def test_catalogues(client: FlaskClient) -> None:
         assert [item["name"] for item in items] == list(names)
         assert client.get(f"/api/v1/{kind}/{items[0]['name']}").get_json() == items[0]
         assert client.get(f"/api/v1/{kind}/none").status_code == 404
+
+
+def test_laws_are_those_of_the_command_line(client: FlaskClient) -> None:
+    items = client.get("/api/v1/laws").get_json()["items"]
+    assert items == [law.body() for law in laws()]
+    of_one = client.get("/api/v1/laws?protocol=swap_table").get_json()["items"]
+    assert of_one == [law.body() for law in laws("swap_table")]
+    assert {law["law"]: law["known"][0]["museum"] for law in of_one if law["known"]}["Q6"] == [27, 38]
+    unknown = client.get("/api/v1/laws?protocol=none")
+    assert unknown.status_code == 422
+    assert unknown.get_json()["errors"][0]["parameter"] == "protocol"
 
 
 def test_the_service_about_itself(client: FlaskClient) -> None:

@@ -1,13 +1,17 @@
 """Protocols that get one transition wrong each: what tests/laws/test_transitions.py compiles, outside of the tree's build."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
+from shm.atomic cimport store32
 from shm.cluster cimport swap_cluster_info
+from shm.folio cimport PG_DIRTY
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
+from workers.mm.errno cimport EEXIST
 from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.memory cimport alloc_swap_folio
-from workers.mm.page_alloc cimport folio_of, folio_put
-from workers.mm.protocol cimport vm_fault
+from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put
+from workers.mm.page_io cimport swap_read_folio
+from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_OOM, vm_fault
 from workers.mm.swap_count cimport map_count_down
 from workers.mm.swap_state cimport folio_enters_cache, folio_leaves_cache
 from workers.mm.swapfile cimport (
@@ -71,3 +75,52 @@ cdef class FreesUnlocked(SwapCache):
         cpu.lock(&ci.lock)
         swap_cluster_unlock(cpu, entry)
         folio_put(cpu, pfn)
+
+
+cdef class ReadsAlone(SwapCache):
+    """F5: the folio of a fault is unlocked before it is read."""
+
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: the device is pinned; may sleep."""
+        cdef uint32_t pfn = alloc_swap_folio(cpu)
+        self.swap_cache_add_folio(cpu, pfn, vmf.entry, NULL, ADD_SWAPIN)
+        store32(&folio_of(cpu, pfn).lock_owner, 0)
+        swap_read_folio(cpu, pfn)
+        return 0
+
+
+cdef class ForgetsTheStore(SwapCache):
+    """F7: the slot is given up, and the folio is not marked dirty."""
+
+    cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked; takes cluster lock."""
+        cdef bint freed = SwapCache.folio_free_swap(self, cpu, pfn)
+        if freed:
+            folio_clear(folio_of(cpu, pfn), PG_DIRTY)
+        return freed
+
+
+cdef class RefusesAll(SwapCache):
+    """L5: an insertion is refused although no folio is there."""
+
+    cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
+        """Context: folio locked."""
+        if how == ADD_SWAPIN:
+            return EEXIST
+        return SwapCache.swap_cache_add_folio(self, cpu, pfn, entry, shadow, how)
+
+
+cdef class UnusesNothing(SwapCache):
+    """L6: swapoff brings no page back."""
+
+    cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil:
+        """Context: a look."""
+        return False
+
+
+cdef class AlwaysShort(SwapCache):
+    """L7: a fault says that memory is short, and has asked for none."""
+
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: the device is pinned."""
+        return SWAPIN_OOM

@@ -58,6 +58,18 @@ def warned(warning: str) -> Forge:
     return lambda world: world.warn(warning, cpu=1)
 
 
+def cache_only(refcount: int = 1, flags: int = w.UPTODATE | w.SWAPCACHE) -> Forge:
+    """Nobody refers to the slot of the cached folio any more."""
+
+    def forge(world: World) -> None:
+        world.word("swap_map", w.CACHED_SLOT, w.HAS_CACHE)
+        world.page(w.CACHED, 0, 0)
+        world.put("folios", w.CACHED_PFN, "refcount", refcount)
+        world.put("folios", w.CACHED_PFN, "flags", flags)
+
+    return forge
+
+
 def below_memcg_1(counter: str, value: int) -> Forge:
     """Memcg 2 below memcg 1, and one of its counters that knows of no charge of its own."""
 
@@ -81,13 +93,23 @@ def two_owners(bits: int) -> Forge:
     return forge
 
 
+def in_zswap(more: Forge) -> Forge:
+    """Entry 2 of zswap keeps the page that is swapped out, and then something is wrong."""
+
+    def forge(world: World) -> None:
+        world.keep_in_zswap(2, w.SWAPPED_SLOT, w.SWAPPED, 101)
+        more(world)
+
+    return forge
+
+
 FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     "C1": [
         (put("clusters", 1, "count", 3), {"C1", "Q2"}),
-        (byte(w.A_FREE_SLOT, w.HAS_CACHE), {"C1", "C4", "L3", "Q11"}),
+        (byte(w.A_FREE_SLOT, w.HAS_CACHE), {"C1", "C4", "L3", "Q8", "Q10", "Q11"}),
     ],
     "C2": [
-        (put("clusters", 2, "count", 17), {"C1", "C2", "C15", "Q2"}),
+        (put("clusters", 2, "count", 17), {"C1", "C2", "C15", "C17", "Q2"}),
         (put("clusters", 3, "count", 3), {"C1", "C2", "Q2"}),
     ],
     "C3": [
@@ -96,10 +118,10 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (byte(w.SWAPPED_SLOT, 0xBF), {"C3", "C12", "Q1"}),
     ],
     "C4": [
-        (byte(w.CACHED_SLOT, 1), {"C4", "C5"}),
-        (byte(w.SWAPPED_SLOT, 1 | w.HAS_CACHE), {"C4", "L3"}),
+        (byte(w.CACHED_SLOT, 1), {"C4", "C5", "Q8"}),
+        (byte(w.SWAPPED_SLOT, 1 | w.HAS_CACHE), {"C4", "L3", "Q8"}),
     ],
-    "C5": [(byte(w.CACHED_SLOT, 1), {"C4", "C5"})],
+    "C5": [(byte(w.CACHED_SLOT, 1), {"C4", "C5", "Q8"})],
     "C8": [
         (table(w.A_FREE_SLOT, 5 << 1 | 1), {"C8"}),
         (table(0, 0), {"C8"}),
@@ -110,30 +132,51 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (digits(w.SWAPPED_SLOT, 0x81, [0x81, 0]), {"C12", "Q1"}),
     ],
     "C13": [
-        (table(w.SWAPPED_SLOT, w.pfn_word(w.CACHED_PFN)), {"C4", "C5", "C13", "Q5", "Q15"}),
+        (table(w.SWAPPED_SLOT, w.pfn_word(w.CACHED_PFN)), {"C4", "C5", "C13", "Q5", "Q8", "Q15"}),
         (put("folios", w.CACHED_PFN, "swap", w.SWAPPED_SLOT), {"C13", "F1"}),
         (warned("add_cached"), {"C13"}),
         (warned("del_foreign"), {"C13"}),
+    ],
+    "C14": [
+        (put("folios", w.CACHED_PFN, "order", 2), {"C14", "Q13"}),
+        (put("folios", w.CACHED_PFN, "order", 5), {"C14", "Q13"}),
+    ],
+    "C16": [
+        (put("clusters", 1, "order", 1), {"C16"}),
+        (put("clusters", 2, "order", 1), {"C16"}),
+        (put("clusters", 1, "order", 200), {"C16"}),
     ],
     "C15": [
         (lambda world: world.list_length("free", 5), {"C15"}),
         (put("clusters", 1, "flags", 3), {"C15"}),
         (put("clusters", 1, "flags", 0), {"C15"}),
-        (put("clusters", 1, "table", 999), {"C4", "C15", "F1", "L3", "Q5", "Q15"}),
+        (put("clusters", 1, "table", 999), {"C4", "C15", "C17", "F1", "L3", "Q5", "Q8"}),
         (put("clusters", 1, "next", 0), {"C15"}),
+        (put("clusters", 1, "flags", 5), {"C15"}),
+        (warned("table_twice"), {"C15"}),
     ],
     "F1": [
         (put("folios", w.MAPPED_PFN, "swap", w.A_FREE_SLOT), {"F1"}),
         (put("folios", w.CACHED_PFN, "flags", w.UPTODATE), {"F1", "Q5", "Q7"}),
         (put("folios", w.CACHED_PFN, "swap", 1 << 40), {"C13", "F1"}),
     ],
+    "C17": [
+        (put("clusters", 2, "ext", 1), {"C17", "Q20"}),
+        (put("clusters", 2, "count", 17), {"C1", "C2", "C15", "C17", "Q2"}),
+    ],
     "C18": [
         (put("clusters", 1, "swept", 2), {"C18"}),
+    ],
+    "C19": [
+        (word("zeromap", 0, 1 << w.A_FREE_SLOT), {"C19"}),
+        (word("zswap_tree", w.A_FREE_SLOT, 1), {"C19", "Q22"}),
     ],
     "F2": [(put("folios", w.CACHED_PFN, "refcount", 0), {"F2", "F8", "Q7"})],
     "F3": [(warned("cache_unlocked"), {"F3"})],
     "F4": [(put("folios", w.MAPPED_PFN, "flags", w.UPTODATE | w.WRITEBACK), {"F4", "Q9"})],
-    "F6": [(put("folios", w.CACHED_PFN, "flags", w.SWAPCACHE), {"F6", "Q15"})],
+    "F5": [(warned("read_unowned"), {"F5"})],
+    "F6": [(put("folios", w.CACHED_PFN, "flags", w.SWAPCACHE), {"F6"})],
+    "F7": [(warned("clean_dropped"), {"F7"})],
     "F8": [
         (put("folios", w.A_FREE_PFN, "flags", w.DIRTY), {"F8"}),
         (put("folios", w.A_FREE_PFN, "mapcount", 1), {"F8"}),
@@ -143,19 +186,33 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (put("folios", w.CACHED_PFN, "memcg", 2), {"F10", "Q6", "Q13"}),
         (word("swap_cgroup", w.CACHED_SLOT, 2), {"F10", "Q12"}),
     ],
+    "F11": [(put("folios", w.MAPPED_PFN, "mapping", 1), {"F11"}), (put("folios", w.MAPPED_PFN, "mapping", 9), {"F11"})],
+    "F12": [(put("folios", w.CACHED_PFN, "flags", w.UPTODATE | w.ONLY_SWAPCACHE), {"F12"})],
     "P1": [
         (page(3, w.pte_of_slot(1000)), {"P1"}),
         (page(3, w.pte_of_slot(w.A_FREE_SLOT)), {"P1", "Q1", "Q15"}),
         (warned("map_bad_slot"), {"P1"}),
     ],
     "P2": [(two_owners(w.PTE_EXCLUSIVE), {"P2"})],
+    "P3": [(warned("slot_recycled"), {"P3", "T8"})],
+    "P5": [
+        (put("folios", w.MAPPED_PFN, "index", w.SWAPPED), {"P5"}),
+        (put("folios", w.MAPPED_PFN, "anon_vma", 1), {"P5"}),
+    ],
     "Q1": [
         (byte(w.SWAPPED_SLOT, 2), {"Q1"}),
         (page(w.SWAPPED, 0), {"Q1"}),
         (warned("count_underflow"), {"Q1"}),
     ],
-    "Q2": [(put("si", 0, "inuse_pages", 3), {"Q2", "Q3"}), (put("si", 1, "inuse_pages", -1), {"Q2", "Q3"})],
+    "Q2": [(put("si", 0, "inuse_pages", 3), {"Q2", "Q3"}), (put("si", 1, "inuse_pages", -1), {"Q2", "Q3", "Q4"})],
     "Q3": [(put("control", 0, "nr_swap_pages", 5), {"Q3"}), (put("control", 0, "total_swap_pages", 5), {"Q3"})],
+    "Q4": [
+        (put("swap_avail", 0, "nr", 1), {"Q4"}),
+        (put("swap_avail", 0, "nr", 9), {"Q4"}),
+        (put("swap_avail", 0, "device", 1), {"Q4"}),
+        (put("si", 1, "inuse_pages", w.OFF_THE_LIST), {"Q4"}),
+        (put("si", 1, "prio", 7), {"Q4"}),
+    ],
     "Q5": [(put("percpu", 0, "gauges", 1), {"Q5"})],
     "Q6": [
         (put("memcgs", 1, "swapcached", 2), {"Q6"}),
@@ -171,6 +228,10 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (page(4, 999 << 9 | w.PRESENT_PTE_BITS), {"Q7"}),
         (warned("refcount"), {"Q7"}),
     ],
+    "Q8": [
+        (byte(w.CACHED_SLOT, 1), {"C4", "C5", "Q8"}),
+        (byte(w.SWAPPED_SLOT, 1 | w.HAS_CACHE), {"C4", "L3", "Q8"}),
+    ],
     "Q9": [
         (put("clusters", 2, "lock", 7 << 8 | 2), {"Q9"}),
         (put("folios", w.MAPPED_PFN, "flags", w.UPTODATE | w.LOCKED), {"Q9"}),
@@ -179,6 +240,10 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (put("percpu", 0, "users", 1), {"Q9"}),
         (put("control", 0, "nr_writeback", -1), {"Q9"}),
         (put("wait_queues", 63, "head", 2), {"L2", "Q9"}),
+    ],
+    "Q10": [
+        (cache_only(refcount=3), {"Q7", "Q10"}),
+        (cache_only(flags=w.UPTODATE | w.SWAPCACHE | w.LOCKED), {"Q9", "Q10"}),
     ],
     "Q11": [
         (word("swap_cgroup", w.A_FREE_SLOT, 1), {"Q11", "Q12"}),
@@ -201,14 +266,22 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     "Q14": [(put("mms", 0, "on_mmlist", 0), {"Q14"})],
     "Q15": [
         (lambda world: world.content("payloads", w.MAPPED_PFN, w.MAPPED, 99), {"Q15"}),
-        (lambda world: world.content("payloads", w.CACHED_PFN, w.MAPPED, 102), {"Q15"}),
+        (lambda world: world.content("payloads", w.CACHED_PFN, w.MAPPED, 102), {"Q15", "Q17"}),
         (word("payloads", 5, 0), {"Q15"}),
         (lambda world: world.content("blocks", 0, w.SWAPPED, 1), {"Q15"}),
-        (word("handles", w.SWAPPED_SLOT, 0), {"Q15"}),
+        (word("handles", w.SWAPPED_SLOT, 0), {"Q15", "Q16"}),
         (page(3, 0, 1), {"Q15"}),
         (warned("stale_load"), {"Q15"}),
     ],
-    "Q18": [(put("si", 0, "flags", 0), {"P1", "Q3", "Q18"})],
+    "Q16": [
+        (word("handles", w.SWAPPED_SLOT, 0), {"Q15", "Q16"}),
+        (in_zswap(lambda world: world.word("zeromap", 0, 1 << w.SWAPPED_SLOT)), {"Q15", "Q16"}),
+    ],
+    "Q17": [
+        (lambda world: world.content("blocks", 1, w.CACHED, 101), {"Q17"}),
+        (word("handles", w.CACHED_SLOT, 0), {"Q17"}),
+    ],
+    "Q18": [(put("si", 0, "flags", 0), {"P1", "Q3", "Q4", "Q18"})],
     "Q19": [(put("mms", 0, "state", 0), {"Q1", "Q7", "Q19"})],
     "L2": [
         (put("percpu", 1, "wait_mode", 1), {"L2"}),
@@ -221,14 +294,35 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (warned("claim_left"), {"L3"}),
     ],
     "L4": [(warned("spin"), {"L4"})],
+    "L5": [(warned("retry_alone"), {"L5"})],
+    "L6": [(warned("unuse_stuck"), {"L6"})],
+    "L7": [(warned("spurious_oom"), {"L7"})],
     "L8": [(warned("lockdep"), {"L8"})],
     "Q20": [(word("cont_next", 1, 0), {"Q20"}), (word("cont_heads", 0, 2), {"Q20"})],
+    "Q21": [(put("inodes", 1, "nrpages", 1), {"Q21"}), (put("inodes", 0, "swapped", -1), {"Q21"})],
+    "Q22": [
+        (put("zswap", 0, "stored_pages", 1), {"Q22"}),
+        (put("zswap", 0, "free_entries", 2), {"Q22"}),
+        (word("zswap_tree", w.SWAPPED_SLOT, 1), {"Q15", "Q22"}),
+        (word("zswap_tree", w.SWAPPED_SLOT, 9), {"Q22"}),
+        (in_zswap(word("zswap_tree", w.CACHED_SLOT, 2)), {"Q17", "Q22"}),
+        (in_zswap(put("zswap_entries", 2, "memcg", 2)), {"Q22"}),
+        (in_zswap(put("zswap_entries", 2, "swpentry", 0)), {"Q22"}),
+        (in_zswap(put("zswap_lrus", 1, "list", 2, nth=2)), {"Q22"}),
+        (in_zswap(put("zswap_lrus", 2, "list", 2, nth=1)), {"Q22"}),
+        (in_zswap(word("zswap_next", 3, 1)), {"Q22"}),
+    ],
     "T1": [(warned("first_reference"), {"T1"})],
     "T2": [(warned("free_in_use"), {"T2"})],
     "T3": [(warned("add_wrong"), {"T3"})],
     "T4": [(warned("del_only_copy"), {"T4"})],
     "T5": [(warned("cgroup_record"), {"T5"})],
     "T7": [(word("handles", w.A_FREE_SLOT, 2), {"T7"}), (warned("free_unlocked"), {"T7"})],
+    "T8": [
+        (warned("slot_recycled"), {"P3", "T8"}),
+        (word("generations", w.CACHED_SLOT, 1), {"T8"}),
+        (word("generations", 2 * w.GEOMETRY.slots + w.CACHED_PFN, 1), {"T8"}),
+    ],
     "T9": [(warned("no_slot"), {"T9"})],
 }
 
@@ -299,7 +393,7 @@ OTHER_FORMATS: dict[str, tuple[str, int, list[tuple[Forge, set[str]]]]] = {
         w.SLOTS_TABLE,
         [
             (table(w.A_FREE_SLOT, 4), {"C1", "C8", "C10", "Q11"}),
-            (table(w.CACHED_SLOT, w.pfn_word(0, 1)), {"C10", "C13", "F1", "Q15"}),
+            (table(w.CACHED_SLOT, w.pfn_word(0, 1)), {"C10", "C13", "F1"}),
         ],
     ),
     "C11": (
@@ -334,6 +428,17 @@ def test_a_count_goes_on_in_its_digits() -> None:
         assert broken(world) == {"Q1"}
 
 
+def test_a_page_in_zswap_and_one_of_zeroes_are_lawful() -> None:
+    with inhabited() as world:
+        world.keep_in_zswap(2, w.SWAPPED_SLOT, w.SWAPPED, 101)
+        world.word("handles", w.SWAPPED_SLOT, 0)
+        assert broken(world) == set()
+    with inhabited() as world:
+        world.page(w.SWAPPED, w.pte_of_slot(w.SWAPPED_SLOT), 0)
+        world.word("zeromap", 0, 1 << w.SWAPPED_SLOT)
+        assert broken(world) == set()
+
+
 def test_what_exited_mms_leave_behind() -> None:
     for forge, expected in (
         (put("memcgs", 2, "memory", 1), {"Q13", "Q19"}),
@@ -348,6 +453,8 @@ def test_what_exited_mms_leave_behind() -> None:
 def switch_off(world: World) -> None:
     """Device 1 as swapoff leaves it: the tables of its bad slots go back too."""
     world.put("si", 1, "flags", 0)
+    world.put("si", 1, "inuse_pages", w.OFF_THE_LIST)
+    world.put("swap_avail", 0, "nr", 1)
     world.put("control", 0, "nr_swap_pages", w.GEOMETRY.slots - 3)
     world.put("control", 0, "total_swap_pages", w.GEOMETRY.slots - 1)
     for cluster in (0, 3):
@@ -358,12 +465,12 @@ def test_a_device_that_is_off() -> None:
     with inhabited() as world:
         switch_off(world)
         assert broken(world) == set()
-        world.put("percpu", 1, "cluster", 2, nth=1)
+        world.put("percpu", 1, "cluster_next", 1 << 58 | 2, nth=1)
         assert broken(world) == {"Q18"}
     for forge, expected in (
         (put("folios", w.MAPPED_PFN, "swap", 1 << 58 | 9), {"F1", "Q18"}),
         (word("swap_cgroup", w.GEOMETRY.slots + 9, 2), {"Q11", "Q12", "Q18"}),
-        (put("si", 1, "inuse_pages", 1), {"Q2", "Q18"}),
+        (put("si", 1, "inuse_pages", w.OFF_THE_LIST + 1), {"Q2", "Q18"}),
         (put("clusters", w.GEOMETRY.clusters, "table", 3), {"Q18"}),
     ):
         with inhabited() as world:
@@ -376,10 +483,32 @@ def test_has_cache_may_hold_the_bit_without_a_folio_while_a_claim_lives() -> Non
     """C4 is not a law of has_cache: its claims are seen by L3, at rest."""
     with inhabited() as world:
         world.word("swap_map", w.SWAPPED_SLOT, 1 | w.HAS_CACHE)
-        assert broken(world, "has_cache") == {"L3"}
+        assert broken(world, "has_cache") == {"L3", "Q8"}
     with inhabited() as world:
         world.word("swap_map", w.CACHED_SLOT, 1)
-        assert broken(world, "has_cache") == {"C5"}
+        assert broken(world, "has_cache") == {"C5", "Q8"}
+
+
+def test_a_slot_that_only_its_cache_pins_is_lawful_where_the_cache_can_go() -> None:
+    with inhabited() as world:
+        cache_only()(world)
+        assert broken(world) == set()
+        world.put("folios", w.CACHED_PFN, "flags", w.UPTODATE | w.SWAPCACHE | w.DIRTY)
+        world.word("handles", w.CACHED_SLOT, 0)
+        assert broken(world) == set()
+
+
+def test_a_folio_that_a_program_has_stored_to_is_dirty_by_its_pte() -> None:
+    """Q17: the slot holds what was there before the store, until the folio is unmapped."""
+    with inhabited() as world:
+        world.page(w.CACHED, w.CACHED_PFN << 9 | w.PRESENT_PTE_BITS, 103)
+        world.content("payloads", w.CACHED_PFN, w.CACHED, 103)
+        world.word("swap_map", w.CACHED_SLOT, w.HAS_CACHE)
+        world.put("folios", w.CACHED_PFN, "refcount", 2)
+        world.put("folios", w.CACHED_PFN, "mapcount", 1)
+        assert broken(world) == {"Q17"}
+        world.page(w.CACHED, w.CACHED_PFN << 9 | w.PRESENT_PTE_BITS | w.PTE_DIRTY, 103)
+        assert broken(world) == set()
 
 
 def test_laws_write_nothing() -> None:

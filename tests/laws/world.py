@@ -33,16 +33,26 @@ GEOMETRY = Geometry(
     lock_kind=0,
     ext_tables=2,
     cont_pages=2,
+    generations=1,
+    inodes=2,
+    inode_pages=4,
+    zeromap=1,
+    zswap_pages=3,
 )
 STRUCTURES = {
     "control": "control_t",
     "percpu": "percpu_t",
     "wait_queues": "wait_queue",
+    "swap_avail": "swap_avail_t",
     "si": "swap_info_struct",
     "clusters": "swap_cluster_info",
     "folios": "folio_t",
     "memcgs": "mem_cgroup",
     "mms": "mm_struct",
+    "inodes": "inode_t",
+    "zswap": "zswap_pool",
+    "zswap_lrus": "zswap_lru",
+    "zswap_entries": "zswap_entry",
 }
 NIL = 0xFFFFFFFF
 SLOTS_MAP, SLOTS_TABLE = 1, 2  # slot_format
@@ -51,9 +61,11 @@ MAPPED_PFN, CACHED_PFN, A_FREE_PFN = 5, 6, 7
 SWAPPED_SLOT, CACHED_SLOT, A_FREE_SLOT = 17, 18, 20
 PRESENT_PTE_BITS, SWAP_PTE_BITS = 0b111, 0b010
 HAS_CACHE, BAD_BYTE, BAD_WORD = 0x40, 0x3F, 0xFFFFFFFFFFFFFFF8
-UPTODATE, LOCKED, WRITEBACK, SWAPCACHE = 1 << 2, 1 << 0, 1 << 6, 1 << 7
+UPTODATE, LOCKED, WRITEBACK, SWAPCACHE = 1 << 2, 1 << 0, 1 << 6, 1 << 7 | 1 << 8  # and swap-backed
+ONLY_SWAPCACHE = 1 << 7
 DIRTY, EXCLUSIVE, CLAIMED = 1 << 3, 1 << 12, 1 << 14
-PTE_EXCLUSIVE = 4
+OFF_THE_LIST = 1 << 30
+PTE_EXCLUSIVE, PTE_DIRTY = 4, 8
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -121,6 +133,20 @@ class World:
         """Write a PTE and what the program stored there last."""
         self.word("ptes", mm * self.geometry.pages + page, pte)
         self.word("expected", mm * self.geometry.pages + page, expected)
+
+    def keep_in_zswap(self, entry: int, slot: int, page: int, stamp: int, memcg: int = 1) -> None:
+        """Have zswap keep a page for a slot, alone on the list of a memcg; all other entries are free."""
+        others = [each for each in range(1, self.geometry.zswap_pages + 1) if each != entry]
+        self.put("zswap", 0, "free_entries", others[0])
+        for before, after in zip(others, [*others[1:], 0], strict=True):
+            self.word("zswap_next", before, after)
+        self.put("zswap", 0, "stored_pages", 1)
+        self.word("zswap_tree", slot, entry)
+        self.put("zswap_entries", entry, "swpentry", slot)
+        self.put("zswap_entries", entry, "memcg", memcg)
+        for nth, value in enumerate((entry, entry, 1)):
+            self.put("zswap_lrus", memcg, "list", value, nth=nth)
+        self.content("zswap_pages", entry - 1, page, stamp)
 
     def lock_page_table(self, mm: int) -> None:
         """Have CPU 1 hold the only page-table lock of an mm."""
@@ -215,6 +241,8 @@ def inhabit(world: World, memcg_version: int) -> None:
     world.content("payloads", CACHED_PFN, CACHED, 102)
     world.content("blocks", 0, SWAPPED, 101)
     world.word("handles", SWAPPED_SLOT, 1)
+    world.content("blocks", 1, CACHED, 102)
+    world.word("handles", CACHED_SLOT, 2)
     counted = int(world.geometry.slot_format == SLOTS_TABLE)
     if not counted:
         world.word("swap_map", SWAPPED_SLOT, 1)

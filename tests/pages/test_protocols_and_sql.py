@@ -7,7 +7,8 @@ import re
 from playwright.sync_api import Page, expect
 
 from server.effective import effective_source
-from server.sources import head_of, laws, protocol_source, side_by_side, unified_diff
+from server.laws import laws
+from server.sources import head_of, protocol_source, side_by_side, unified_diff
 from workers.catalogue import PROTOCOLS
 
 
@@ -47,7 +48,7 @@ def test_every_protocol_has_its_four_bullets_and_every_law_its_sentence() -> Non
     assert len(listed) >= 20
     assert all(entry.sentence.endswith(".") for entry in listed)
     assert all(entry.places for entry in listed), "every law is looked at somewhere"
-    assert next(entry for entry in listed if entry.law == "C1").places["at rest"] == "all"
+    assert next(entry for entry in listed if entry.law == "C1").places["at rest"] == tuple(PROTOCOLS)
 
 
 def test_a_question_is_asked_drawn_and_kept(page: Page) -> None:

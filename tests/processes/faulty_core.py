@@ -130,6 +130,12 @@ def check_laws(buf: mmap.mmap, plan: Plan, spec: RunSpec) -> list[dict[str, Any]
     return []
 
 
+def check_known(buf: mmap.mmap, plan: Plan, spec: RunSpec) -> list[dict[str, Any]]:
+    if spec.protocol == "known":
+        return [{"law": "Q6", "sentence": SENTENCE, "detail": "7, not 5", "count": 1, "known": "museum 27: as it is"}]
+    return []
+
+
 def laws_for(spec: RunSpec) -> list[str]:
     return ["C1", "C2"]
 

@@ -12,6 +12,7 @@ from workers.executors.script import Machine, small_spec
 from workers.workloads.script import OPERATIONS
 
 EXPECTED = {0, -3, -11, -12, -16, -19}  # and counts: no mm, in use, no memory, busy, no memcg; never -EIO
+FILES = {"inodes": 2, "pages": 4}
 KNOBS = {"inject", "memory_max", "swap_max"}
 Make = Callable[..., Machine]
 
@@ -20,6 +21,7 @@ def random_step(dice: random.Random, mms: int, pages: int, memcgs: int) -> tuple
     operations = sorted(set(OPERATIONS) - KNOBS)
     weights = [{"load": 6, "store": 6, "pageout": 4, "fork": 2}.get(name, 1) for name in operations]
     name = dice.choices(operations, weights)[0]
+    pages = FILES["pages"] if name.startswith("shmem_") else pages
     first = dice.randrange(pages)
     values = {
         "mm": dice.randrange(mms),
@@ -28,6 +30,8 @@ def random_step(dice: random.Random, mms: int, pages: int, memcgs: int) -> tuple
         "end": min(pages, first + dice.choice([1, 1, 2, 4])),
         "pages": dice.choice([1, 4, 32]),
         "memcg": dice.randrange(1, 1 + memcgs),
+        "to": dice.randrange(pages),
+        "inode": dice.randrange(FILES["inodes"]),
     }
     return (name, *(values[key] for key in OPERATIONS[name][1]))
 
@@ -61,7 +65,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def test_all_operations_at_once(machine: Make, protocol: str, executor: str, shape: str) -> None:
     """lockdep is on in all of them, and cooperative plays look at the laws under every cluster lock."""
     rounds, schedules, steps = (4, 1, 150) if executor == "processes" else (40, 100, 6)
-    m = machine(**SHAPES[shape])
+    m = machine(shmem=FILES, **SHAPES[shape])
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1), ("store", 1, 2, 6), ("pageout", 0, 0, 8)]})
     for seed in range(rounds):
         played = m.play_soundly(scripts(seed, steps, memcgs=m.plan.geometry.memcgs), schedules)
@@ -77,7 +81,7 @@ def test_all_operations_at_once(machine: Make, protocol: str, executor: str, sha
 
 def test_two_seeds_give_two_stories_and_one_seed_one(protocol: str) -> None:
     def story(seed: int) -> list[Any]:
-        m = Machine(small_spec(protocol, "cooperative", seed=seed, memcg={"limit_pages": 10}))
+        m = Machine(small_spec(protocol, "cooperative", seed=seed, memcg={"limit_pages": 10}, shmem=FILES))
         m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1)]})
         return m.play(scripts(3, 8), 10)
 

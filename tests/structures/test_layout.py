@@ -74,7 +74,7 @@ def test_fields_lie_within_their_structures() -> None:
     [
         ({"cpus": 0}, "geometry: cpus is 0; it must lie between 1 and 1088"),
         ({"cpus": 1089}, "cpus is 1089"),
-        ({"devices": 3}, "devices is 3; it must lie between 1 and 2"),
+        ({"devices": 5}, "devices is 5; it must lie between 1 and 4"),
         ({"slots": 1}, "slots is 1; it must lie between 2 and 268435456"),
         ({"slots": (1 << 28) + 1}, "slots is 268435457"),
         ({"cluster_slots": 4}, "cluster_slots is 4; it must lie between 8 and 512"),

@@ -28,7 +28,7 @@ from workers.invariants.registry import check_at_rest, laws_for
         ("vmstat", "WARN_", "NR_WARNINGS", records.WARNINGS),
         ("vmstat", "", "NR_GAUGES", records.GAUGES),
         ("folio", "PG_", None, records.FOLIO_FLAGS),
-        ("cluster", "CLUSTER_FLAG_", "NR_CLUSTER_LISTS", records.CLUSTER_FLAGS),
+        ("cluster", "CLUSTER_FLAG_", "NR_CLUSTER_FLAGS", records.CLUSTER_FLAGS),
         ("percpu", "PHASE_", None, records.PHASES),
         ("percpu", "WAIT_MODE_", None, records.WAIT_MODES),
         ("mm", "MM_", None, records.MM_STATES),
@@ -83,12 +83,12 @@ def test_the_block_of_a_cpu() -> None:
         world.put("percpu", 1, "phase", 2)
         world.put("percpu", 1, "wait_mode", 3)
         world.put("percpu", 1, "claimed_entry", 1 << 58 | 9)
-        world.put("percpu", 1, "cluster", 3, nth=1)
+        world.put("percpu", 1, "cluster_next", 1 << 58 | 3, nth=1)
         world.put("percpu", 1, "users", -2)
         world.warn("stale_load", cpu=1)
         cpu = snapshot.percpu(1)
         assert (cpu.phase, cpu.wait_mode, cpu.claimed, cpu.reserved) == ("running", "writeback", Entry(1, 9), None)
-        assert (cpu.clusters, cpu.users) == ((None, 2), (-2, 0))
+        assert (cpu.cluster_next, cpu.users) == ((None, Entry(1, 3), None, None, None), (-2, 0))
         assert {name: warning.count for name, warning in cpu.warnings.items() if warning.count} == {"stale_load": 1}
         assert set(cpu.events.values()) == {0}
         assert snapshot.percpu(0).phase == "unused"

@@ -149,7 +149,7 @@ class Drawing:
         """
         folio: dict[int, int] = {}
         for cpu, places in self._places.items():
-            if self._timeline.cpus[cpu] == "disk":  # which waits for requests whenever it has none
+            if not self._timeline.cpus[cpu].startswith("cpu"):  # which waits for requests whenever it has none
                 continue
             for before, at in pairwise(places):
                 step = self._timeline.steps[at]

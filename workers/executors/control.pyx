@@ -7,11 +7,15 @@ from shm.histogram cimport NR_BUCKETS, bucket_lower, histogram_t
 from shm.inject cimport NR_INJECTIONS
 from shm.layout cimport layout_attach, layout_t, percpu_of
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER
+from shm.swapfile cimport (
+    SWP_PAGE_DISCARD, SWP_SOLIDSTATE, SWP_SYNCHRONOUS_IO, SWP_USED, SWP_WRITEOK, device_t, swap_info_struct,
+)
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAP_INS, EV_TICK_SLEEPS, NR_EVENTS, NR_LATENCIES, NR_WAITS
 
 from shm.layout import calibrate, format_segment
 from shm.records import EVENTS, INJECTIONS, LATENCIES, WAITS
 
+from workers.executors.plan import attendants
 from workers.protocols.registry import protocol
 
 assert len(INJECTIONS) == NR_INJECTIONS
@@ -55,11 +59,38 @@ def format_run(buf, plan, spec) -> None:
     s.m.control.lockdep = spec.lockdep
     s.m.control.cpus_working = spec.cpus
     s.m.control.i_pages = protocol(spec.protocol).i_pages
-    s.m.devices[0].queue_depth = spec.device.queue_depth
-    s.m.devices[0].read_ns = spec.device.read_ns
-    s.m.devices[0].write_ns = spec.device.write_ns
+    s.m.control.map_shmem = protocol(spec.protocol).map_shmem
+    format_devices(&s.m, spec)
+    if s.m.geo.zswap_pages:
+        s.m.zswap.store_ns = spec.zswap.store_ns
+        s.m.zswap.load_ns = spec.zswap.load_ns
+        s.m.zswap.accept_pages = spec.zswap.pool_pages * spec.zswap.accept_percent // 100
+        s.m.zswap.shrinker = spec.zswap.shrinker
+        s.m.zswap.writeback = not spec.zswap.no_writeback
     format_memcgs(&s.m, limit, -1 if spec.memcg.swap_limit_pages is None else spec.memcg.swap_limit_pages)
     s.close()
+
+
+cdef int format_devices(layout_t *m, spec) except -1:
+    """Kind, times and priority of each device, the CPU that attends it, and the order in which allocation asks them."""
+    cdef swap_info_struct *si
+    cdef device_t *dev
+    attending = attendants(spec)
+    for number, device in enumerate(spec.devices):
+        si, dev = &m.si[<uint32_t>number], &m.devices[<uint32_t>number]
+        si.flags = SWP_USED | SWP_WRITEOK
+        si.flags |= SWP_SYNCHRONOUS_IO if device.kind == "zram" else 0
+        si.flags |= 0 if device.rotating else SWP_SOLIDSTATE
+        si.flags |= SWP_PAGE_DISCARD if device.discard else 0
+        si.discard_ns = device.discard_ns
+        si.prio = device.priority if device.priority >= 0 else -2 - number
+        m.control.nr_rotate_swap += device.rotating
+        dev.queue_depth, dev.read_ns, dev.write_ns = device.queue_depth, device.read_ns, device.write_ns
+        dev.cpu = spec.cpus + attending.index(number) if number in attending else 0
+        si.worker = spec.cpus + attending.index(None) if None in attending else 0
+    for place, number in enumerate(sorted(range(len(spec.devices)), key=lambda n: -m.si[<uint32_t>n].prio)):
+        m.swap_avail.device[<uint32_t>place] = number
+    return 0
 
 
 cdef void format_memcgs(layout_t *m, int64_t limit, int64_t swap_limit) noexcept:

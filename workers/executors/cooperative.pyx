@@ -50,7 +50,7 @@ cdef class Operations(Body):
 
 
 cdef class Device(Body):
-    """The CPU of a disk: it serves until all others have left."""
+    """A CPU that attends devices: it serves until all others have left."""
     cdef Program program
 
     cdef void run(self, Cpu cpu) noexcept nogil:
@@ -60,12 +60,16 @@ cdef class Device(Body):
 cdef class LawsJudge(Judge):
     """The laws of a protocol."""
     cdef Checker checker
+    cdef readonly bint with_known  # also note what the protocol is known to break
 
-    def __init__(self, protocol: str, every_unlock: bool) -> None:
+    def __init__(self, protocol: str, every_unlock: bool, with_known: bool = False) -> None:
         self.checker = Checker(protocol)
         self.every_unlock = every_unlock
+        self.with_known = with_known
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil:
+        if self.with_known:
+            self.checker.note_known(m)
         return not self.checker.check_rest(m)
 
     cdef bint under_lock(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
@@ -79,6 +83,10 @@ cdef class LawsJudge(Judge):
 
     cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil:
         return not self.checker.check_warning(m, warning)
+
+    def known(self) -> list[dict]:
+        """What was seen broken as it is known to be, in all executions together."""
+        return self.checker.known_findings()
 
     def told(self) -> list[dict]:
         """Laws broken since the last time this was asked."""
@@ -101,20 +109,20 @@ cdef class Exploration:
         self.plan = plan(spec)
         self.buf = mmap.mmap(-1, self.plan.size)
         format_run(self.buf, self.plan, spec)
-        self.judge = Judge() if spec.laws == "off" else LawsJudge(spec.protocol, spec.laws == "every_unlock")
+        self.judge = Judge() if spec.laws == "off" else LawsJudge(
+            spec.protocol, spec.laws == "every_unlock", True)
         self.findings = Findings()
         self.engine = Engine(self.buf, self.judge)
         self.programs = [Program(self.buf, spec, cpu, on) for cpu, on in enumerate(self.engine.cpus)]
 
     cdef list bodies(self, list at_work):
-        """`at_work` on the first CPUs, nothing on those after them, and the disk's CPU last if there is one."""
+        """`at_work` on the first CPUs, nothing on those after them, and those that attend devices last."""
         cdef Device device
-        cdef int last = len(self.programs) - 1
-        cdef list all = at_work + [None] * (last + 1 - len(at_work))
-        if self.plan.workers > self.spec.cpus:
+        cdef list all = at_work + [None] * (len(self.programs) - len(at_work))
+        for cpu in range(self.spec.cpus, self.plan.workers):
             device = Device()
-            device.program = self.programs[last]
-            all[last] = device
+            device.program = self.programs[cpu]
+            all[cpu] = device
         return all
 
     cdef list operations(self):
@@ -200,6 +208,7 @@ cdef class Exploration:
         told = dict(figures(self.buf, self.plan))
         told.update({
             "violations": self.findings.violations(),
+            "known": [] if spec.laws == "off" else self.judge.known(),
             "laws_checked": self.laws_checked(),
             "schedules": self.played,
             "steps": self.engine.steps,
@@ -220,7 +229,8 @@ def explore(spec, should_stop, on_progress) -> dict:
     """Play the schedules of `spec` (workers.spec.RunSpec, executor cooperative) until all are through or should_stop().
 
     Returns the figures of workers.executors.control.figures summed over all schedules, latencies in virtual ns, and:
-    violations (law, sentence, detail, count, schedule: the shortest recording that shows it), laws_checked, schedules,
+    violations (law, sentence, detail, count, schedule: the shortest recording that shows it), known (what the version is known
+    to break, and was seen to: law, sentence, detail, count, known: why), laws_checked, schedules,
     steps, schedules_per_second (of real time), trace_hash (hex; equal for equal specs), cpu_ns (real); of a replay also
     trace, its steps as lines, and timeline (workers.timeline.Timeline as a dict). on_progress(dict) is told schedules,
     steps and violated_laws after every batch. Errors: GeometryError, ValueError for a replay that is no recording or

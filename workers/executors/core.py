@@ -45,6 +45,10 @@ class Core(Protocol):
         """What does not hold, all CPUs at rest: law, sentence, detail, count each."""
         ...
 
+    def check_known(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
+        """What does not hold as it is known not to, all CPUs at rest: as check_laws, and `known`, why, each."""
+        ...
+
     def timeline(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> dict[str, Any]:
         """What the CPUs' trace rings hold, all CPUs at rest: a workers.timeline.Timeline as a dict."""
         ...
@@ -76,6 +80,10 @@ class CompiledCore:
     def check_laws(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
         """The laws of the spec's protocol, on the segment at rest."""
         return [] if spec.laws == "off" else self._registry.check_at_rest(buf, spec.protocol)
+
+    def check_known(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
+        """The laws that the spec's protocol is known to break, on the segment at rest."""
+        return [] if spec.laws == "off" else self._registry.check_known(buf, spec.protocol)
 
     def laws_for(self, spec: RunSpec) -> list[str]:
         """None when the laws of the run are off."""

@@ -105,7 +105,9 @@ cdef class Engine:
         if self.m.geo.slot_format != SLOTS_TABLE:
             regions_add(&self.execution.polled, self.m.swap_map, self.m.geo.slots * self.m.geo.devices)
         regions_add(&self.execution.polled, self.m.ptes, self.m.geo.mms * self.m.geo.pages * 8)
-        regions_add(&self.execution.lasso.state, self.m.base + self.m.resettable, self.m.size - self.m.resettable)
+        regions_add(&self.execution.polled, self.m.mappings, self.m.geo.inodes * self.m.geo.inode_pages * 8)
+        regions_add(&self.execution.lasso.state, self.m.base + self.m.resettable,
+                    <uint64_t>(<char *>self.m.generations - self.m.base) - self.m.resettable)  # what only laws look at is no state
         self.clock_ns = self.m.control.tick_ns
         for i in range(<uint32_t>self.m.geo.cpus):
             cpu = CooperativeCpu(self.execution)

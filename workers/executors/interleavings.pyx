@@ -305,7 +305,7 @@ cdef object enumerate_with(Engine engine, list bodies, str search, uint64_t most
 
 
 def interleavings_of(spec, race, search: str, most: int = 1_000_000, tick: str = "await", twice: bool = False):
-    """Those of a race (workers/races.py) on the machine of `spec`. Errors: of Machine, and ValueError for a search."""
+    """Those of a race (workers/races) on the machine of `spec`. Errors: of Machine, and ValueError for a search."""
     cdef Machine machine = ScriptMachine(spec)
     if race.before:
         machine.play_soundly({0: race.before})

@@ -14,7 +14,6 @@ FOLIOS_PER_CPU = 64  # beyond the limit: what a CPU may hold isolated, locked, o
 TRACE_RECORDS = 4096
 TRACE_RECORDS_KEPT = 16_384  # for a timeline: several ticks of a busy CPU
 TRACE_RECORDS_COOPERATIVE = 64  # reset with every schedule
-DISK_CPUS = 1
 SLOTS_TABLE = 2  # shm/swap_map.pxd
 COUNT_IN_WORD = 14  # references that a table word counts without an extend table
 COUNT_IN_BYTE = 62  # and a byte of swap_map without a continuation page
@@ -24,7 +23,7 @@ CONT_PAGES = 64
 
 @dataclass(frozen=True)
 class Plan:
-    """geometry: counts; size: bytes of the whole segment; workers: processes, the disk's CPU last if there is one."""
+    """geometry: counts; size: bytes of the whole segment; workers: processes, those that attend devices last."""
 
     geometry: Geometry
     size: int
@@ -38,25 +37,34 @@ def _trace_records(spec: RunSpec) -> int:
     return TRACE_RECORDS_KEPT if spec.timeline else TRACE_RECORDS
 
 
+def attendants(spec: RunSpec) -> list[int | None]:
+    """What the CPUs after the working ones do, one after the other: complete the requests of the disk of that number;
+    None: discard clusters, of all devices."""
+    disks: list[int | None] = [number for number, device in enumerate(spec.devices) if device.kind == "disk"]
+    return disks + [None] * any(device.discard for device in spec.devices)
+
+
 def plan(spec: RunSpec) -> Plan:
     """The plan of a run. Errors: GeometryError, TraceError, ValueError for what no segment can hold."""
     shape = shape_of(spec)
     real = spec.executor == "processes"
-    workers = spec.cpus + (DISK_CPUS if spec.device.kind == "disk" else 0)
+    workers = spec.cpus + len(attendants(spec))
     slack = workers * (FOLIOS_PER_CPU if real else 4)
     folios = (spec.folios or shape.resident_pages + slack) + 1
     cluster = spec.cluster_slots or (512 if real else 16)
-    slots = spec.slots or max(2 * shape.pages * shape.mms, 4 * cluster * spec.cpus if real else 2 * cluster)
+    swappable = shape.pages * shape.mms + spec.shmem.inodes * spec.shmem.pages
+    slots = spec.slots or max(2 * swappable, 4 * cluster * spec.cpus if real else 2 * cluster)
     slots = -(-slots // cluster) * cluster
     slot_format = protocol(spec.protocol).slot_format
-    clusters = min(slots // cluster, MAX_EXT_TABLES)
+    devices = len(spec.devices)
+    clusters = min(devices * slots // cluster, MAX_EXT_TABLES)
     geometry = Geometry(
         cpus=workers,
-        devices=1,
+        devices=devices,
         slots=slots,
         cluster_slots=cluster,
-        tables=slots // cluster,
-        blocks=min(slots, shape.pages * shape.mms + folios),  # pages that can be swapped out, and caches of them
+        tables=devices * slots // cluster,
+        blocks=min(slots, swappable + folios),  # pages that can be swapped out, and caches of them
         folios=folios,
         mms=shape.mms,
         pages=shape.pages,
@@ -67,5 +75,11 @@ def plan(spec: RunSpec) -> Plan:
         slot_format=slot_format,
         ext_tables=clusters if slot_format == SLOTS_TABLE and shape.mms >= COUNT_IN_WORD else 0,
         cont_pages=CONT_PAGES if slot_format != SLOTS_TABLE and shape.mms > COUNT_IN_BYTE else 0,
+        anon_orders=sum(1 << order for order in set(spec.anon_orders)),
+        generations=int(not real and spec.laws != "off"),
+        inodes=spec.shmem.inodes,
+        inode_pages=spec.shmem.pages if spec.shmem.inodes else 0,
+        zeromap=int(protocol(spec.protocol).zeromap),
+        zswap_pages=spec.zswap.pool_pages,
     )
     return Plan(geometry, size_of(geometry), workers, shape)

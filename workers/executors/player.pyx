@@ -16,7 +16,7 @@ from workers.executors.program cimport Program
 from workers.mm.protocol cimport Protocol
 from workers.workloads.script cimport (
     SCRIPT_DONTNEED, SCRIPT_EXIT, SCRIPT_FORK, SCRIPT_LOAD, SCRIPT_MM_INIT, SCRIPT_PAGEOUT, SCRIPT_RECLAIM, SCRIPT_STORE,
-    SCRIPT_SWAPON, Script, script_step,
+    SCRIPT_SWAPOFF, SCRIPT_SWAPON, Script, script_step,
 )
 
 from shm.records import LATENCIES
@@ -103,6 +103,8 @@ cdef class Player:
             s = self.steps[i]
             if s.operation > SCRIPT_SWAPON:
                 raise ValueError(f"step {i}: there is no operation {s.operation}")
+            if s.operation in (SCRIPT_SWAPOFF, SCRIPT_SWAPON) and s.mm >= self.cpu.m.geo.devices:
+                return i, "mm", self.cpu.m.geo.devices - 1
             on_mm = s.operation <= SCRIPT_DONTNEED or s.operation in (SCRIPT_MM_INIT, SCRIPT_FORK, SCRIPT_EXIT)
             if on_mm and s.mm >= mms:
                 return i, "mm", mms - 1

@@ -38,7 +38,8 @@ class Worker:
 
 def grace_ns(spec: RunSpec) -> int:
     """How long after stop a CPU may take to leave before it counts as stuck."""
-    return GRACE_NS + GRACE_WAITS * (spec.device.read_ns + spec.device.write_ns + 1_000_000_000 // spec.hz)
+    slowest = max(device.read_ns + device.write_ns + device.discard_ns * device.discard for device in spec.devices)
+    return GRACE_NS + GRACE_WAITS * (slowest + 1_000_000_000 // spec.hz)
 
 
 class Crew:

@@ -9,10 +9,12 @@ from shm.vmstat cimport WARN_CLAIM_LEFT
 from workers.cpu cimport Cpu, warn
 from workers.executors.process_cpu cimport ProcessCpu
 from workers.mm.page_io cimport serve_device, worker_leaves
+from workers.mm.swap_discard cimport serve_discards
 from workers.operations.reclaim cimport try_to_free_pages
 from workers.operations.swapoff cimport swapoff, swapon
 from workers.mm.protocol cimport Protocol
 
+from workers.executors.plan import attendants
 from workers.protocols.registry import protocol
 from workers.workloads.catalogue import shape_of, workload
 
@@ -30,6 +32,8 @@ cdef class Program:
         self.cpu = ProcessCpu() if on is None else on
         self.cpu.attach(<char *>self.view.buf, cpu)
         self.device = cpu >= spec.cpus
+        number = attendants(spec)[cpu - spec.cpus] if self.device else None
+        self.serves = -1 if number is None else number
         self.protocol = protocol(spec.protocol)
         self.cpu.protocol = <void *>self.protocol
         self.cpu.try_to_free_pages = reclaim_from
@@ -59,8 +63,9 @@ cdef class Program:
 
     cdef void one_operation(self) noexcept nogil:
         if self.swapoff_ns and self.cpu.now() >= self.next_swapoff_ns:
-            if swapoff(self.cpu, self.protocol, 0) == 0:
-                swapon(self.cpu, 0)
+            if swapoff(self.cpu, self.protocol, self.next_device) == 0:
+                swapon(self.cpu, self.next_device)
+            self.next_device = (self.next_device + 1) % <uint32_t>self.cpu.m.geo.devices
             self.next_swapoff_ns = self.cpu.now() + self.swapoff_ns
         self.workload.step(self.cpu, self.protocol)
         if self.cpu.my.claimed_entry or self.cpu.my.reserved_entry:
@@ -83,9 +88,12 @@ cdef class Program:
         self.cpu.my.phase = PHASE_LEFT
 
     cdef void serve(self) noexcept nogil:
-        """The CPU of a disk: until the others have left."""
+        """The CPU of a disk, or the one that discards: until the others have left."""
         self.cpu.my.phase = PHASE_RUNNING
-        serve_device(self.cpu, 0)
+        if self.serves < 0:
+            serve_discards(self.cpu)
+        else:
+            serve_device(self.cpu, self.serves)
         self.cpu.my.phase = PHASE_LEFT
 
     def prepare(self) -> None:

@@ -11,7 +11,7 @@ cdef class Scripted(Body):
     cdef Program program
 
 cdef class Served(Body):
-    """The CPU of a disk: it serves until the working ones have left."""
+    """A CPU that attends devices: it serves until the working ones have left."""
     cdef Program program
 
 cdef class Machine:

@@ -148,7 +148,9 @@ cdef class Machine:
     cdef dict scripts_of(self, scripts):
         """Compiled scripts by CPU. ValueError: a step that cannot be, a CPU that is not there."""
         shape = self.plan.shape
-        made = {cpu: Script(steps, shape.pages, shape.mms, self.plan.geometry.memcgs) for cpu, steps in scripts.items()}
+        cdef object geo = self.plan.geometry
+        sizes = (shape.pages, shape.mms, geo.memcgs, geo.inodes, geo.inode_pages, geo.devices)
+        made = {cpu: Script(steps, *sizes) for cpu, steps in scripts.items()}
         for cpu in made:
             if not 0 <= cpu < self.spec.cpus:
                 raise ValueError(f"a script for cpu {cpu}: there are CPUs 0 to {self.spec.cpus - 1}")
@@ -163,10 +165,10 @@ cdef class Machine:
             working.script = script
             working.program = self.programs[cpu]
             all[cpu] = working
-        if self.plan.workers > self.spec.cpus:
+        for cpu in range(self.spec.cpus, self.plan.workers):
             disk = Served()
-            disk.program = self.programs[len(self.programs) - 1]
-            all[len(self.programs) - 1] = disk
+            disk.program = self.programs[cpu]
+            all[cpu] = disk
         return all
 
     def begin(self, bodies, schedules, replay):

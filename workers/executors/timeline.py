@@ -11,6 +11,7 @@ from typing import Any
 from shm.records import WAITS, Entry, TraceRecord
 from shm.snapshot import Snapshot
 from workers.executors.execution import KINDS
+from workers.executors.plan import attendants
 from workers.executors.symbols import Symbols
 from workers.executors.watched import Folios, Ptes, Segment, Slots
 from workers.spec import RunSpec
@@ -65,7 +66,8 @@ def replay_timeline(
 
 
 def _names(plan: Any, spec: RunSpec) -> list[str]:
-    return [f"cpu{cpu}" if cpu < spec.cpus else "disk" for cpu in range(plan.workers)]
+    names = ["discard" if disk is None else "disk" if disk == 0 else f"disk{disk}" for disk in attendants(spec)]
+    return [f"cpu{cpu}" for cpu in range(spec.cpus)] + names
 
 
 def _step(kept: tuple[Any, ...], segment: Segment, symbols: Symbols, after: dict[str, list[Any]]) -> Step:

@@ -17,6 +17,7 @@ LOCKS = {
     "wait_queues": "wait queue",
     "mmlist_lock": "mmlist lock",
     "swapon_mutex": "swapon_mutex",
+    "swap_avail": "swap_avail",
     "si": "si",
     "devices": "device",
     "clusters": "cluster",

@@ -3,7 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from shm.layout cimport cont_page_of, layout_t
 from shm.slots cimport cont_count, slot_byte
-from shm.swap_map cimport COUNT_CONTINUED, MAP_PAGE_SLOTS, SLOTS_TABLE
+from shm.swap_map cimport COUNT_CONTINUED, MAP_PAGE_SLOTS, SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_SHMEM
 from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, last_of, tell
 
 from workers.invariants.law import HAS_MAP
@@ -24,7 +24,8 @@ cdef class Continuation(ClusterLaw):
             return
         for i in range(first_of(m, cluster), last_of(m, cluster)):
             slot = first_slot(m, device) + i
-            if not slot_byte(m, slot) & COUNT_CONTINUED:
+            if not slot_byte(m, slot) & COUNT_CONTINUED or (
+                    m.control.map_shmem and slot_byte(m, slot) & ~SWAP_HAS_CACHE == SWAP_MAP_SHMEM):
                 continue
             if cont_count(m, slot) == 0:
                 tell(out, b"device %lu slot %lu: the byte is 0x%lx, its digits are 0", device, i, slot_byte(m, slot), 0)

@@ -7,48 +7,50 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from shm.cluster cimport (
-    CLUSTER_FLAG_FREE, CLUSTER_FLAG_FULL, CLUSTER_FLAG_NONE, CLUSTER_NIL, NR_CLUSTER_LISTS, cluster_list,
-    swap_cluster_info,
+    CLUSTER_FLAG_DISCARD, CLUSTER_FLAG_FREE, CLUSTER_FLAG_FULL, CLUSTER_FLAG_NONE, CLUSTER_NIL, NR_CLUSTER_FLAGS,
+    NR_CLUSTER_LISTS, cluster_list, flag_of_list, swap_cluster_info,
 )
 from shm.layout cimport cluster_of, layout_t
 from shm.swapfile cimport SWP_USED
+from shm.vmstat cimport WARN_TABLE_TWICE
 from workers.invariants.law cimport ClusterLaw, finding_t, tell
 
 from workers.invariants.law import ALL
 
 
-cdef void walk(layout_t *m, uint32_t device, uint32_t flag, uint8_t *seen, finding_t *out) noexcept nogil:
+cdef void walk(layout_t *m, uint32_t device, uint32_t which, uint8_t *seen, finding_t *out) noexcept nogil:
     """Follow one list from its head: flags, back links, tail and length. Marks what lies on it."""
-    cdef cluster_list *lst = &m.si[device].lists[flag]
-    cdef uint32_t at = lst.head, before = CLUSTER_NIL, nr = 0
+    cdef cluster_list *lst = &m.si[device].lists[which]
+    cdef uint32_t at = lst.head, before = CLUSTER_NIL, nr = 0, flag = flag_of_list(which)
     cdef swap_cluster_info *ci
     while at != CLUSTER_NIL and at < m.clusters_per_device:
         ci = cluster_of(m, device, at)
         if seen[at] or ci.flags != flag or ci.prev != before:
             tell(out, b"device %lu list %lu: cluster %lu, flag %lu, is on two lists, on a wrong one or linked wrongly",
-                 device, flag, at, ci.flags)
+                 device, which, at, ci.flags)
             return
         seen[at] = 1
         nr += 1
         before = at
         at = ci.next
     if at != CLUSTER_NIL or lst.tail != before or lst.nr != nr:
-        tell(out, b"device %lu list %lu: %lu clusters hang on it, its length is %lu or its tail another", device, flag,
+        tell(out, b"device %lu list %lu: %lu clusters hang on it, its length is %lu or its tail another", device, which,
              nr, lst.nr)
 
 
 cdef class ClusterLists(ClusterLaw):
     """A cluster without a used slot and without a table is FREE, a full one FULL, all others NONFULL or FRAG, each on
-    the list of its flag and on no other; flag NONE: off every list, and one CPU owns it."""
+    the list of its flag and on no other; flag NONE: off every list, and one CPU owns it; DISCARD: no used slot."""
 
     def __cinit__(self):
         self.id = "C15"
         self.points = ("C",)
         self.cluster_protocols = ALL
+        self.noticed[WARN_TABLE_TWICE] = b"CPU %lu: its isolated cluster, from entry 0x%lx on, has table %lu, flag %lu"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint8_t *seen
-        cdef uint32_t device, flag
+        cdef uint32_t device, which
         cdef uint64_t i
         ClusterLaw.at_rest(self, m, out)
         for device in range(<uint32_t>m.geo.devices):
@@ -56,8 +58,8 @@ cdef class ClusterLists(ClusterLaw):
             if seen == NULL:
                 tell(out, b"not looked at: no memory to walk the lists", 0, 0, 0, 0)
                 return
-            for flag in range(NR_CLUSTER_LISTS):
-                walk(m, device, flag, seen, out)
+            for which in range(NR_CLUSTER_LISTS):
+                walk(m, device, which, seen, out)
             for i in range(m.clusters_per_device):
                 if seen[i] != (cluster_of(m, device, i).flags != CLUSTER_FLAG_NONE):
                     tell(out, b"device %lu cluster %lu: flag %lu, on a list: %lu", device, i,
@@ -71,10 +73,12 @@ cdef class ClusterLists(ClusterLaw):
             right = 0 < ci.owner <= m.geo.cpus
         elif ci.flags == CLUSTER_FLAG_FREE:
             right = ci.count == 0 and ci.table == 0
+        elif ci.flags == CLUSTER_FLAG_DISCARD:
+            right = ci.count == 0 and (table or off)
         elif ci.flags == CLUSTER_FLAG_FULL:
             right = ci.count == m.geo.cluster_slots and (table or off)
         else:
-            right = ci.flags < NR_CLUSTER_LISTS and 0 < ci.count < m.geo.cluster_slots and (table or off)
+            right = ci.flags < NR_CLUSTER_FLAGS and 0 < ci.count < m.geo.cluster_slots and (table or off)
         if not right:
             tell(out, b"device %lu cluster %lu: flag %lu does not fit a count of %lu, its table or its owner", device,
                  cluster, ci.flags, ci.count)

@@ -2,15 +2,15 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from shm.layout cimport layout_t
-from shm.swap_map cimport SLOTS_MAP_CACHE, SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD
+from shm.swap_map cimport SLOTS_MAP_CACHE, SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_SHMEM
 from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, last_of, tell
 
 from workers.invariants.law import HAS_MAP
 
 
 cdef class MapByte(ClusterLaw):
-    """A slot's byte is a low count of 0 to 62, with COUNT_CONTINUED or without, and with SWAP_HAS_CACHE where the version has
-    it; exactly the header's is SWAP_MAP_BAD."""
+    """A slot's byte is a low count of 0 to 62, with COUNT_CONTINUED or without, or SWAP_MAP_SHMEM where the version has it,
+    and with SWAP_HAS_CACHE where the version has it; exactly the header's is SWAP_MAP_BAD."""
 
     def __cinit__(self):
         self.id = "C3"
@@ -27,5 +27,7 @@ cdef class MapByte(ClusterLaw):
             if i == 0:
                 if swap_map[i] != SWAP_MAP_BAD:
                     tell(out, b"device %lu: the byte of the header slot is 0x%lx", device, swap_map[i], 0, 0)
+            elif m.control.map_shmem and swap_map[i] & ~SWAP_HAS_CACHE == SWAP_MAP_SHMEM:
+                continue
             elif swap_map[i] & SWAP_MAP_BAD == SWAP_MAP_BAD or swap_map[i] & foreign:
                 tell(out, b"device %lu slot %lu: the byte is 0x%lx", device, i, swap_map[i], 0)

@@ -2,17 +2,18 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from shm.layout cimport layout_t, percpu_of
+from shm.percpu cimport is_reserved
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
 from shm.swp_entry cimport swp_entry, swp_entry_t
 from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, last_of, tell, word_at
 
 
-cdef bint is_reserved(layout_t *m, swp_entry_t entry) noexcept nogil:
+cdef bint reserved(layout_t *m, swp_entry_t entry) noexcept nogil:
     """Whether some CPU has allocated the slot and not yet put its folio there."""
     cdef uint32_t cpu
     for cpu in range(<uint32_t>m.geo.cpus):
-        if percpu_of(m, cpu).reserved_entry == entry or entry - percpu_of(m, cpu).reserved_entry < percpu_of(m, cpu).reserved_nr:
+        if is_reserved(percpu_of(m, cpu), entry):
             return True
     return False
 
@@ -32,6 +33,6 @@ cdef class CacheMirror(ClusterLaw):
         for i in range(first_of(m, cluster), last_of(m, cluster)):
             pinned = (swap_map[i] & SWAP_HAS_CACHE) != 0
             cached = swp_tb_is_folio(word_at(m, device, i))
-            if pinned != cached and not is_reserved(m, swp_entry(device, i)):
+            if pinned != cached and not reserved(m, swp_entry(device, i)):
                 tell(out, b"device %lu slot %lu: the byte is 0x%lx, the table word 0x%lx", device, i, swap_map[i],
                      word_at(m, device, i))

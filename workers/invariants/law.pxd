@@ -20,6 +20,7 @@ cdef enum:
 cdef enum:  # where a protocol is known to break a law that it keeps elsewhere
     ON_V1 = 1  # cgroup v1
     ON_SYNCHRONOUS = 2  # a synchronous device
+    ON_LARGE_FOLIOS = 3  # orders above 0
 
 cdef struct finding_t:
     uint64_t count  # how often the law did not hold
@@ -79,6 +80,7 @@ cdef class StepLaw(Law):
 cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil
 cdef uint8_t *free_folios(layout_t *m) noexcept nogil
 cdef bint all_exited(layout_t *m) noexcept nogil
+cdef char *slot_copy(layout_t *m, swp_entry_t entry) noexcept nogil
 
 # the slots of a cluster: from first_of up to last_of, offsets within the device; what lies beyond the end is left out
 cdef inline uint64_t first_of(layout_t *m, uint64_t cluster) noexcept nogil:

@@ -2,8 +2,10 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 
-from shm.layout cimport layout_t, percpu_of
+from shm.layout cimport block_of, layout_t, percpu_of, zswap_page_of
 from shm.mm cimport MM_UNUSED
+from shm.slots cimport slot_in_zswap, slot_is_zero
+from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.vmstat cimport warn_t
 from shm.zone cimport NR_PAGE_ORDERS
 
@@ -15,6 +17,10 @@ UNDER_I_PAGES = ("skip_cache", "has_cache")  # they change the words of the cach
 TABLE_UNDER_CLUSTER_LOCK = tuple(name for name in PROTOCOLS if name not in UNDER_I_PAGES)
 HAS_MAP = tuple(name for name in PROTOCOLS if name != "swap_table_count")
 HAS_BIT = tuple(name for name in HAS_MAP if name != "swap_table")  # SWAP_HAS_CACHE
+SWAP_CACHE_DECIDES = ("swap_cache_as_posted", "swap_cache", "swap_table", "swap_table_count")  # who swaps in: its insertion
+
+
+cdef char[4096] ZEROES  # the copy that a slot in the zero-filled map has
 
 
 cdef class Law:
@@ -138,6 +144,16 @@ cdef uint8_t *free_folios(layout_t *m) noexcept nogil:
                 times[i] += 1
             pfn = m.folios[pfn].lru_next
     return times
+
+
+cdef char *slot_copy(layout_t *m, swp_entry_t entry) noexcept nogil:
+    """What a read of a slot that exists would find below the swap cache; NULL: nothing."""
+    cdef uint32_t handle = m.handles[slot_of(m, entry)], index = slot_in_zswap(m, slot_of(m, entry))
+    if slot_is_zero(m, slot_of(m, entry)):
+        return ZEROES
+    if 0 < index <= m.geo.zswap_pages:
+        return zswap_page_of(m, index)
+    return block_of(m, swp_type(entry), handle) if 0 < handle <= m.geo.blocks else NULL
 
 
 cdef bint all_exited(layout_t *m) noexcept nogil:

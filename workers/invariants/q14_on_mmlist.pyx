@@ -7,7 +7,7 @@ from workers.invariants.law cimport Law, finding_t, tell
 
 
 cdef class OnMmlist(Law):
-    """Every mm with a swap PTE is on the mmlist."""
+    """Every mm with a swap PTE is on the mmlist, every file with a swapped page on the swaplist."""
 
     def __cinit__(self):
         self.id = "Q14"
@@ -23,3 +23,6 @@ cdef class OnMmlist(Law):
                 if is_swap_pte(ptes_of(m, mm)[page]):
                     tell(out, b"mm %lu page %lu: PTE 0x%lx, and its mmlist links are %lu", mm, page,
                          ptes_of(m, mm)[page], m.mms[mm].on_mmlist)
+        for mm in range(<uint32_t>m.geo.inodes):
+            if m.inodes[mm].swapped > 0 and not m.inodes[mm].on_swaplist:
+                tell(out, b"file %lu has %lu swapped pages and is not on the swaplist", mm, <uint64_t>m.inodes[mm].swapped, 0, 0)

@@ -1,20 +1,34 @@
-"""Q19. When the last process has gone, all it had comes back. The swap cache may keep folios nobody maps any more."""
+"""Q19. When the last process has gone, all it had comes back. The swap cache may keep folios nobody maps any more, and files
+outlive all processes."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
-from shm.folio cimport PG_SWAPCACHE
-from shm.layout cimport layout_t, ptes_of
+from shm.folio cimport PG_SWAPCACHE, folio_t
+from shm.layout cimport layout_t, mapping_of, ptes_of
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, page_counter
 from shm.mm cimport MM_UNUSED
+from shm.shmem cimport MAPPING_NONE, word_is_swap
 from shm.slots cimport slot_count, slot_has_references
 from workers.invariants.law cimport Law, all_exited, finding_t, folio_at, free_folios, nr_pages, tell
 
 
+cdef int64_t swapped_files(layout_t *m) noexcept nogil:
+    """Pages of files that lie in slots."""
+    cdef int64_t n = 0
+    cdef uint64_t i
+    for i in range(m.geo.inodes * m.geo.inode_pages):
+        n += word_is_swap(m.mappings[i])
+    return n
+
+
 cdef void look_at_slots(layout_t *m, int64_t cached, finding_t *out) noexcept nogil:
+    cdef int64_t of_files = swapped_files(m)
     cdef uint64_t i
     cdef page_counter *counters
+    cached += of_files
     for i in range(m.geo.slots * m.geo.devices):
-        if slot_has_references(m, i):
+        of_files -= slot_has_references(m, i)
+        if of_files < 0 and slot_has_references(m, i):
             tell(out, b"all mms have exited, device %lu slot %lu has a count of %lu", i // m.geo.slots, i % m.geo.slots,
                  slot_count(m, i), 0)
     for i in range(m.geo.memcgs + 1):
@@ -26,6 +40,11 @@ cdef void look_at_slots(layout_t *m, int64_t cached, finding_t *out) noexcept no
                  <uint64_t>counters[COUNTER_SWAP].usage)
 
 
+cdef bint in_page_cache(folio_t *folio) noexcept nogil:
+    """Whether a file has it."""
+    return folio.refcount > 0 and folio.mapping != 0 and folio.mapping != MAPPING_NONE
+
+
 cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
     cdef uint8_t *times_free = free_folios(m)
     cdef int64_t cached = 0
@@ -34,7 +53,7 @@ cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
         tell(out, b"not looked at: no memory for %lu counts", m.geo.folios, 0, 0, 0)
         return
     for i in range(1, m.geo.folios):
-        if m.folios[i].flags & PG_SWAPCACHE:
+        if m.folios[i].flags & PG_SWAPCACHE or in_page_cache(&m.folios[i]):
             cached += <int64_t>nr_pages(m, &m.folios[i])
         elif not times_free[i] and folio_at(m, i) == &m.folios[i]:
             tell(out, b"all mms have exited, folio %lu is not free, its refcount %lu", i,
@@ -45,7 +64,7 @@ cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
 
 cdef class AfterExit(Law):
     """An mm that has exited has no PTE; when all have, no slot has a count, and no folio and no memcg charge is left
-    but those of the swap cache."""
+    but those of the swap cache and of files."""
 
     def __cinit__(self):
         self.id = "Q19"

@@ -2,8 +2,9 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from shm.layout cimport layout_t, ptes_of
+from shm.layout cimport layout_t, mapping_of, ptes_of
 from shm.mm cimport MM_UNUSED, is_swap_pte, pte_to_swp_entry
+from shm.shmem cimport radix_to_swp_entry, word_is_swap
 from shm.slots cimport slot_count
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport WARN_COUNT_UNDERFLOW
@@ -27,8 +28,20 @@ cdef void count_ptes(layout_t *m, uint32_t *refs) noexcept nogil:
                     refs[slot_of(m, entry)] += 1
 
 
+cdef void count_files(layout_t *m, uint32_t *refs) noexcept nogil:
+    """Pages of files that lie in each slot."""
+    cdef uint32_t inode
+    cdef uint64_t page, word
+    for inode in range(<uint32_t>m.geo.inodes):
+        for page in range(m.geo.inode_pages):
+            word = mapping_of(m, inode)[page]
+            if word_is_swap(word) and entry_exists(m, radix_to_swp_entry(word)):
+                refs[slot_of(m, radix_to_swp_entry(word))] += 1
+
+
 cdef class ReferenceCount(Law):
-    """The count of a slot is the number of swap PTEs that name it, over all address spaces."""
+    """The count of a slot is the number of swap PTEs that name it, over all address spaces, and of pages of files that lie in
+    it."""
 
     def __cinit__(self):
         self.id = "Q1"
@@ -42,8 +55,9 @@ cdef class ReferenceCount(Law):
             tell(out, b"not looked at: no memory for %lu counts", slots, 0, 0, 0)
             return
         count_ptes(m, refs)
+        count_files(m, refs)
         for i in range(slots):
             if slot_count(m, i) != refs[i]:
-                tell(out, b"device %lu slot %lu: the count is %lu, %lu swap PTEs name it", i // m.geo.slots,
+                tell(out, b"device %lu slot %lu: the count is %lu, %lu swap PTEs and pages of files name it", i // m.geo.slots,
                      i % m.geo.slots, slot_count(m, i), refs[i])
         free(refs)

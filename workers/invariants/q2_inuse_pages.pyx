@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.layout cimport cluster_of, layout_t
+from shm.swapfile cimport swap_usage_in_pages
 from workers.invariants.law cimport Law, bad_slots, finding_t, tell
 
 
@@ -20,6 +21,6 @@ cdef class InusePages(Law):
             used = 0
             for i in range(m.clusters_per_device):
                 used += <int64_t>cluster_of(m, device, i).count - <int64_t>bad_slots(m, i)
-            if used != m.si[device].inuse_pages:
+            if used != swap_usage_in_pages(&m.si[device]):
                 tell(out, b"device %lu: inuse_pages is %ld, its clusters have %ld", device,
-                     <uint64_t>m.si[device].inuse_pages, <uint64_t>used, 0)
+                     <uint64_t>swap_usage_in_pages(&m.si[device]), <uint64_t>used, 0)

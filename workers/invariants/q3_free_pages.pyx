@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.layout cimport layout_t
-from shm.swapfile cimport SWP_WRITEOK
+from shm.swapfile cimport SWP_WRITEOK, swap_usage_in_pages
 from workers.invariants.law cimport Law, finding_t, tell
 
 
@@ -18,7 +18,7 @@ cdef class FreePages(Law):
         cdef int64_t left = 0, total = 0
         for device in range(<uint32_t>m.geo.devices):
             if m.si[device].flags & SWP_WRITEOK:
-                left += <int64_t>m.si[device].pages - m.si[device].inuse_pages
+                left += <int64_t>m.si[device].pages - swap_usage_in_pages(&m.si[device])
                 total += m.si[device].pages
         if m.control.nr_swap_pages != left:
             tell(out, b"nr_swap_pages is %ld, the devices have %ld free", <uint64_t>m.control.nr_swap_pages,

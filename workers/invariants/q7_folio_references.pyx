@@ -3,8 +3,9 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
-from shm.layout cimport layout_t, ptes_of
+from shm.layout cimport layout_t, mapping_of, ptes_of
 from shm.mm cimport MM_UNUSED, pte_pfn, pte_present
+from shm.shmem cimport word_is_folio, word_to_pfn
 from shm.vmstat cimport WARN_REFCOUNT
 from workers.invariants.law cimport Law, finding_t, folio_at, free_folios, nr_pages, tell
 
@@ -27,9 +28,20 @@ cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept 
                 tell(out, b"mm %lu page %lu: PTE 0x%lx maps no folio", mm, page, ptes[page], 0)
 
 
-cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, finding_t *out) noexcept nogil:
+cdef void count_files(layout_t *m, int32_t *filed) noexcept nogil:
+    """Words of files that name each folio."""
+    cdef uint32_t inode
+    cdef uint64_t page, word
+    for inode in range(<uint32_t>m.geo.inodes):
+        for page in range(m.geo.inode_pages):
+            word = mapping_of(m, inode)[page]
+            if word_is_folio(word) and word_to_pfn(word) < m.geo.folios:
+                filed[word_to_pfn(word)] += 1
+
+
+cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, int32_t filed, finding_t *out) noexcept nogil:
     cdef folio_t *folio = &m.folios[pfn]
-    cdef int32_t due = mapped + (<int32_t>nr_pages(m, folio) if folio.flags & PG_SWAPCACHE else 0)
+    cdef int32_t due = mapped + filed + (<int32_t>nr_pages(m, folio) if folio.flags & PG_SWAPCACHE else 0)
     if times_free > 1:
         tell(out, b"folio %lu is free twice", pfn, 0, 0, 0)
     elif not times_free and folio_at(m, pfn) != folio:
@@ -37,7 +49,7 @@ cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, fi
             tell(out, b"page %lu belongs to folio %lu, and has a refcount of %lu of its own", pfn, folio.head,
                  <uint32_t>folio.refcount, 0)
     elif times_free and (folio.refcount != 0 or due != 0):
-        tell(out, b"folio %lu is free with %lu references, %lu are due to PTEs and the swap cache", pfn,
+        tell(out, b"folio %lu is free with %lu references, %lu are due to PTEs, files and the swap cache", pfn,
              <uint32_t>folio.refcount, due, 0)
     elif not times_free and (folio.refcount != due or folio.mapcount != mapped):
         tell(out, b"folio %lu has refcount %lu and mapcount %lu; %lu PTEs map it", pfn, <uint32_t>folio.refcount,
@@ -47,8 +59,8 @@ cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, fi
 
 
 cdef class FolioReferences(Law):
-    """The references of a folio are those of the PTEs that map its pages and, a page each, of the swap cache; a page that
-    belongs to no folio with references is free."""
+    """The references of a folio are those of the PTEs that map its pages, of the file that holds it and, a page each, of the
+    swap cache; a page that belongs to no folio with references is free."""
 
     def __cinit__(self):
         self.id = "Q7"
@@ -57,13 +69,15 @@ cdef class FolioReferences(Law):
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint8_t *times_free = free_folios(m)
-        cdef int32_t *mapped = <int32_t *>calloc(m.geo.folios, sizeof(int32_t))
+        cdef int32_t *mapped = <int32_t *>calloc(2 * m.geo.folios, sizeof(int32_t))
+        cdef int32_t *filed = mapped + m.geo.folios
         cdef uint32_t pfn
         if times_free == NULL or mapped == NULL:
             tell(out, b"not looked at: no memory for %lu counts", m.geo.folios, 0, 0, 0)
         else:
             count_mappings(m, mapped, out)
+            count_files(m, filed)
             for pfn in range(1, <uint32_t>m.geo.folios):
-                look(m, pfn, times_free[pfn], mapped[pfn], out)
+                look(m, pfn, times_free[pfn], mapped[pfn], filed[pfn], out)
         free(times_free)
         free(mapped)

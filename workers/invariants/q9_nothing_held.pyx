@@ -19,8 +19,10 @@ cdef void free_lock(lock_t *l, uint64_t index, finding_t *out) noexcept nogil:
 cdef void locks_of_devices(layout_t *m, finding_t *out) noexcept nogil:
     cdef uint64_t i
     free_lock(m.swapon_mutex, 0, out)
+    free_lock(&m.swap_avail.lock, 0, out)
     for i in range(m.geo.devices):
         free_lock(&m.si[i].lock, i, out)
+        free_lock(&m.si[i].global_cluster_lock, i, out)
         free_lock(&m.devices[i].lock, i, out)
     for i in range(m.geo.devices * m.clusters_per_device):
         free_lock(&m.clusters[i].lock, i, out)
@@ -40,6 +42,10 @@ cdef void locks_of_memory(layout_t *m, finding_t *out) noexcept nogil:
             tell(out, b"mm %lu: mmap_lock is 0x%lx", i, m.mms[i].mmap_lock, 0, 0)
     for i in range(m.geo.mms * m.ptls_per_mm):
         free_lock(&m.ptls[i], i, out)
+    if m.geo.inodes:
+        free_lock(m.swaplist_lock, 0, out)
+    for i in range(m.geo.inodes):
+        free_lock(&m.inodes[i].i_pages, i, out)
     for i in range(NR_WAIT_QUEUES):
         free_lock(&m.wait_queues[i].lock, i, out)
         if m.wait_queues[i].head != 0:

@@ -12,6 +12,7 @@ cdef class Chain:
     cdef int nr
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil
+    cdef void where_excused(self, layout_t *m) noexcept nogil
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
     cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil
     cdef bint on_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
@@ -23,10 +24,12 @@ cdef class Checker:
     cdef Chain folio
     cdef Chain page
     cdef Chain steps
+    cdef Chain known
     cdef readonly str protocol
 
     cdef tuple chains(self)
     cdef bint check_rest(self, layout_t *m) noexcept nogil
+    cdef void note_known(self, layout_t *m) noexcept nogil
     cdef bint check_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
     cdef bint check_folio(self, layout_t *m, uint32_t pfn) noexcept nogil
     cdef bint check_pages(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil

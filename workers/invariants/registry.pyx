@@ -7,7 +7,7 @@ from shm.layout cimport layout_t, percpu_of
 from shm.snapshot cimport Snapshot
 from shm.swapfile cimport SWP_SYNCHRONOUS_IO
 from shm.vmstat cimport NR_WARNINGS
-from workers.invariants.law cimport ON_SYNCHRONOUS, ON_V1, Law, StepLaw, finding_t
+from workers.invariants.law cimport ON_LARGE_FOLIOS, ON_SYNCHRONOUS, ON_V1, Law, StepLaw, finding_t
 
 from shm.snapshot import Snapshot as open_snapshot
 from workers.invariants.c1_used_slots import UsedSlots
@@ -22,45 +22,66 @@ from workers.invariants.c10_word_kinds import WordKinds
 from workers.invariants.c11_extend_table import ExtendTable
 from workers.invariants.c12_continuation import Continuation
 from workers.invariants.c13_one_folio_one_slot import OneFolioOneSlot
+from workers.invariants.c14_aligned_range import AlignedRange
 from workers.invariants.c15_cluster_lists import ClusterLists
+from workers.invariants.c16_list_of_order import ListOfOrder
+from workers.invariants.c17_no_table_no_slot import NoTableNoSlot
 from workers.invariants.c18_no_new_slots import NoNewSlots
+from workers.invariants.c19_copies_of_used_slots import CopiesOfUsedSlots
 from workers.invariants.f1_cached_flag import CachedFlag
 from workers.invariants.f2_cache_holds_reference import CacheHoldsReference
 from workers.invariants.f3_cache_under_lock import CacheUnderLock
 from workers.invariants.f4_writeback_is_cached import WritebackIsCached
+from workers.invariants.f5_reader_owns import ReaderOwns
 from workers.invariants.f6_read_before_unlock import ReadBeforeUnlock
+from workers.invariants.f7_dirty_when_alone import DirtyWhenAlone
 from workers.invariants.f8_frozen_is_clean import FrozenIsClean
 from workers.invariants.f9_exclusive_is_alone import ExclusiveIsAlone
 from workers.invariants.f10_cached_charge import CachedCharge
+from workers.invariants.f11_page_cache import PageCache
+from workers.invariants.f12_cached_is_swapbacked import CachedIsSwapbacked
 from workers.invariants.l2_waiters_wake import WaitersWake
 from workers.invariants.l3_claims_end import ClaimsEnd
 from workers.invariants.l4_refused_sleeps import RefusedSleeps
+from workers.invariants.l5_retry_has_a_cause import RetryHasACause
+from workers.invariants.l6_swapoff_ends import SwapoffEnds
+from workers.invariants.l7_oom_has_a_cause import OomHasACause
 from workers.invariants.l8_lock_order import LockOrder
 from workers.invariants.law import ALL
 from workers.invariants.p1_swap_pte import SwapPte
 from workers.invariants.p2_exclusive_entry import ExclusiveEntry
+from workers.invariants.p3_slot_kept import SlotKept
 from workers.invariants.p4_counts_follow import CountsFollow
+from workers.invariants.p5_rmap_finds import RmapFinds
 from workers.invariants.q1_reference_count import ReferenceCount
 from workers.invariants.q2_inuse_pages import InusePages
 from workers.invariants.q3_free_pages import FreePages
+from workers.invariants.q4_available import Available
 from workers.invariants.q5_cached_pages import CachedPages
 from workers.invariants.q6_swapcached import Swapcached
 from workers.invariants.q7_folio_references import FolioReferences
+from workers.invariants.q8_bit_is_cache import BitIsCache
 from workers.invariants.q9_nothing_held import NothingHeld
+from workers.invariants.q10_cache_can_go import CacheCanGo
 from workers.invariants.q11_cgroup_id import CgroupId
 from workers.invariants.q12_swap_charge import SwapCharge
 from workers.invariants.q13_memory_charge import MemoryCharge
 from workers.invariants.q14_on_mmlist import OnMmlist
 from workers.invariants.q15_content import Content
+from workers.invariants.q16_one_copy import OneCopy
+from workers.invariants.q17_clean_is_a_copy import CleanIsACopy
 from workers.invariants.q18_after_swapoff import AfterSwapoff
 from workers.invariants.q19_after_exit import AfterExit
 from workers.invariants.q20_count_memory import CountMemory
+from workers.invariants.q21_file_counts import FileCounts
+from workers.invariants.q22_zswap_pool import ZswapPool
 from workers.invariants.t1_first_reference import FirstReference
 from workers.invariants.t2_free_unused import FreeUnused
 from workers.invariants.t3_insertion import Insertion
 from workers.invariants.t4_good_copy import GoodCopy
 from workers.invariants.t5_cgroup_record import CgroupRecord
 from workers.invariants.t7_block_dropped import BlockDropped
+from workers.invariants.t8_one_generation import OneGeneration
 from workers.invariants.t9_slots_in_use import SlotsInUse
 from workers.protocols.registry import nearest
 
@@ -69,12 +90,16 @@ LAWS = {
     for law in (
         UsedSlots(), CountBounds(), MapByte(), CacheMirror(), CachedIsPinned(), NoCacheBit(),
         FreeIsEmpty(), ShadowIsCounted(), WordKinds(), ExtendTable(), Continuation(), OneFolioOneSlot(),
-        ClusterLists(), NoNewSlots(), CachedFlag(), CacheHoldsReference(), CacheUnderLock(), WritebackIsCached(),
-        ReadBeforeUnlock(), FrozenIsClean(), ExclusiveIsAlone(), CachedCharge(), SwapPte(), ExclusiveEntry(), CountsFollow(),
-        ReferenceCount(), InusePages(), FreePages(), CachedPages(), Swapcached(), FolioReferences(), NothingHeld(),
-        CgroupId(), SwapCharge(), MemoryCharge(), OnMmlist(), Content(), AfterSwapoff(), AfterExit(), CountMemory(),
-        WaitersWake(), ClaimsEnd(), RefusedSleeps(), LockOrder(), FirstReference(), FreeUnused(), Insertion(), GoodCopy(), CgroupRecord(),
-        BlockDropped(), SlotsInUse(),
+        AlignedRange(), ClusterLists(), ListOfOrder(), NoTableNoSlot(), NoNewSlots(), CopiesOfUsedSlots(),
+        CachedFlag(), CacheHoldsReference(), CacheUnderLock(), WritebackIsCached(),
+        ReaderOwns(), ReadBeforeUnlock(), DirtyWhenAlone(), FrozenIsClean(), ExclusiveIsAlone(), CachedCharge(), PageCache(), CachedIsSwapbacked(), SwapPte(), ExclusiveEntry(),
+        SlotKept(), CountsFollow(), RmapFinds(),
+        ReferenceCount(), InusePages(), FreePages(), Available(), CachedPages(), Swapcached(), FolioReferences(), BitIsCache(),
+        NothingHeld(), CacheCanGo(),
+        CgroupId(), SwapCharge(), MemoryCharge(), OnMmlist(), Content(), OneCopy(),
+        CleanIsACopy(), AfterSwapoff(), AfterExit(), CountMemory(), FileCounts(), ZswapPool(),
+        WaitersWake(), ClaimsEnd(), RefusedSleeps(), RetryHasACause(), SwapoffEnds(), OomHasACause(), LockOrder(), FirstReference(), FreeUnused(), Insertion(), GoodCopy(), CgroupRecord(),
+        BlockDropped(), OneGeneration(), SlotsInUse(),
     )
 }
 
@@ -83,6 +108,8 @@ cdef bint is_excused(layout_t *m, int unless) noexcept nogil:
     """Whether it is known that the law does not hold here."""
     if unless == ON_V1:
         return m.control.memcg_version == 1
+    if unless == ON_LARGE_FOLIOS:
+        return m.geo.anon_orders != 0
     return unless == ON_SYNCHRONOUS and m.si[0].flags & SWP_SYNCHRONOUS_IO
 
 
@@ -116,6 +143,15 @@ cdef class Chain:
                 (<Law>self.law[i]).at_rest(m, &self.findings[i])
         return self.total != before
 
+    cdef void where_excused(self, layout_t *m) noexcept nogil:
+        """At rest, and what steps have warned of: only laws that are known not to hold here."""
+        cdef int i, warning
+        for i in range(self.nr):
+            if self.unless[i] == 0 or is_excused(m, self.unless[i]):
+                (<Law>self.law[i]).at_rest(m, &self.findings[i])
+                for warning in range(NR_WARNINGS):
+                    (<Law>self.law[i]).on_warning(m, warning, &self.findings[i])
+
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
@@ -142,7 +178,8 @@ cdef class Chain:
         cdef uint64_t before = self.total
         cdef int i
         for i in range(self.nr):
-            (<Law>self.law[i]).on_warning(m, warning, &self.findings[i])
+            if not is_excused(m, self.unless[i]):
+                (<Law>self.law[i]).on_warning(m, warning, &self.findings[i])
         return self.total != before
 
     def told(self) -> list[dict]:
@@ -179,7 +216,8 @@ cdef class Checker:
         self.cluster = Chain([law for law in laws if protocol in law.cluster_protocols])
         self.folio = Chain([law for law in laws if protocol in law.folio_protocols])
         self.page = Chain([law for law in laws if protocol in law.page_protocols])
-        self.steps = Chain([law for law in laws if protocol in law.protocols and law.warnings])
+        self.steps = Chain([law for law in laws if protocol in law.protocols and law.warnings], protocol)
+        self.known = Chain([law for law in laws if protocol in law.known_broken], protocol)
 
     cdef bint check_rest(self, layout_t *m) noexcept nogil:
         """Memory at rest, and what the steps have warned of since it was reset."""
@@ -192,6 +230,10 @@ cdef class Checker:
             if warned >> warning & 1 and self.steps.on_warning(m, warning):
                 broken = True
         return self.rest.at_rest(m) or broken
+
+    cdef void note_known(self, layout_t *m) noexcept nogil:
+        """Memory at rest, with the laws that the protocol is known to break here: they make nothing illegal."""
+        self.known.where_excused(m)
 
     cdef bint check_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         """Context: that cluster's lock held, or nobody at work."""
@@ -215,6 +257,11 @@ cdef class Checker:
         with nogil:
             found = self.check_rest(&snapshot.m)
         return found
+
+    def look_known(self, Snapshot snapshot) -> None:
+        """`note_known` of a segment at rest."""
+        with nogil:
+            self.note_known(&snapshot.m)
 
     def look_on_cluster(self, Snapshot snapshot, uint32_t device, uint64_t cluster) -> bool:
         """`check_cluster` of one cluster; whether a law is broken. IndexError: there is no such cluster."""
@@ -256,8 +303,12 @@ cdef class Checker:
                     merged[finding["law"]] = finding
         return [merged[law] for law in LAWS if law in merged]
 
+    def known_findings(self) -> list[dict]:
+        """What `note_known` has seen broken: as `findings`, and with each, as `known`, its museum number and why."""
+        return [{**finding, "known": LAWS[finding["law"]].known_broken[self.protocol]} for finding in self.known.told()]
+
     def reset(self) -> None:
-        """Forget all findings."""
+        """Forget all findings, but those that are known."""
         for chain in self.chains():
             chain.forget()
 
@@ -300,9 +351,7 @@ def check_known(buf, protocol: str) -> list[dict]:
     """Look at a segment at rest with the laws that `protocol` is known to break: findings as of `Checker.findings`, and
     with each, as `known`, its museum number and why. They are no news, and no run fails by them. Errors as check_at_rest.
     """
-    protocol = known(protocol)
-    cdef Chain chain = Chain([law for law in LAWS.values() if protocol in law.known_broken])
-    cdef Snapshot snapshot
+    checker = Checker(protocol)
     with open_snapshot(buf) as snapshot:
-        chain.at_rest(&snapshot.m)
-    return [{**finding, "known": LAWS[finding["law"]].known_broken[protocol]} for finding in chain.told()]
+        checker.look_known(snapshot)
+    return checker.known_findings()

@@ -1,12 +1,13 @@
 """Errors of the core, negative like the kernel's. One meaning each.
 
-ENOENT   the slot has no reference (any more), or its cluster no table
-EEXIST   somebody else's folio, or claim, is there
+ENOENT   the slot has no reference (any more), or its cluster no table, or the address no page
+EEXIST   somebody else's folio, claim, or page is there
 ENOMEM   no folio, no table, no slot, or the charge failed
 EAGAIN   the world changed in between: look again
 EINTR    the run is being stopped
-EBUSY    what was asked for is under way already, or somebody uses what was to go
+EBUSY    what was asked for is under way already, or somebody (else) uses what was to go
 ENODEV   the memcg is gone
+EINVAL   the device that an entry names is gone
 """
 cdef enum:
     ENOENT = -2
@@ -17,3 +18,4 @@ cdef enum:
     EBUSY = -16
     EEXIST = -17
     ENODEV = -19
+    EINVAL = -22

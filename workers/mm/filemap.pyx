@@ -6,7 +6,7 @@ somebody waits for: it hands it over, and wakes everybody who only waited for an
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport add32, cas32, fetch_and32, load32, load64, store32
-from shm.folio cimport IO_OWNER, PG_LOCKED, PG_WAITERS, PG_WRITEBACK, folio_t
+from shm.folio cimport IO_OWNER, PG_DIRTY, PG_LOCKED, PG_WAITERS, PG_WRITEBACK, folio_t
 from shm.layout cimport percpu_of, wait_queue
 from shm.lock cimport CLASS_FOLIO, CLASS_MMAP
 from shm.mm cimport mm_struct
@@ -14,7 +14,7 @@ from shm.percpu cimport (
     WAIT_MODE_EVENT, WAIT_MODE_EXCLUSIVE, WAIT_MODE_NONE, WAIT_MODE_UNLOCK, WAIT_MODE_WRITEBACK, percpu_t,
 )
 from shm.trace cimport TRACE_FOLIO_WAIT
-from shm.vmstat cimport EV_TICK_SLEEPS, WAIT_MMAP_LOCK, WAIT_TICK_SLEEP, WARN_LOST_WAKEUP
+from shm.vmstat cimport EV_TICK_SLEEPS, WAIT_MMAP_LOCK, WAIT_TICK_SLEEP, WARN_CLEAN_DROPPED, WARN_LOST_WAKEUP
 from workers.cpu cimport (
     ADDS, READS, WRITES, Cpu, count, might_sleep, point, sleeping_lock, sleeping_unlock, trace, warn,
 )
@@ -177,11 +177,21 @@ cdef void folio_lock_from_io(Cpu cpu, uint32_t pfn) noexcept nogil:
     sleeping_lock(cpu, CLASS_FOLIO, True)
 
 
+cdef void check_dropped(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Warn of a folio that left the swap cache clean, with its slot, and is so still (law F7). Context: folio locked by us."""
+    if cpu.my.dropped_clean == pfn:
+        cpu.my.dropped_clean = 0
+        if not folio_test(folio_of(cpu, pfn), PG_DIRTY):
+            warn(cpu, WARN_CLEAN_DROPPED, pfn, load32(&folio_of(cpu, pfn).flags), 0)
+
+
 cdef void folio_unlock(Cpu cpu, uint32_t pfn) noexcept nogil:
     """Unlock: to the first waiter when there is one. Context: folio locked by us, its laws hold here; takes the queue's lock."""
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef wait_queue *q
     cdef uint32_t seen, heir, left
+    if cpu.my.dropped_clean:
+        check_dropped(cpu, pfn)
     if cpu.cooperative:
         cpu.folio_unlocked(pfn)
     sleeping_unlock(cpu, CLASS_FOLIO)

@@ -4,6 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.atomic cimport load64, load8, load_i32, store32
 from shm.folio cimport PG_ANON, PG_SWAPBACKED, folio_t
 from shm.mm cimport PTE_DIRTY, PTE_SWP_EXCLUSIVE, is_swap_pte, mk_pte, pte_to_swp_entry
+from shm.slots cimport slot_is_zero
 from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
 from shm.swp_entry cimport swp_entry_t, swp_offset
@@ -62,7 +63,8 @@ cdef bint slot_in_cache(Cpu cpu, swp_entry_t entry) noexcept nogil:
 
 
 cdef bint can_swapin_thp(Cpu cpu, vm_fault *vmf, uint32_t nr) noexcept nogil:
-    """Whether the aligned range of `nr` pages around the fault lies in as many slots that nobody caches, of one memcg.
+    """Whether the aligned range of `nr` pages around the fault lies in as many slots that nobody caches, of one memcg, all
+    of them in the zero-filled map or none.
 
     Context: the device is pinned; page-table lock held.
     """
@@ -74,7 +76,8 @@ cdef bint can_swapin_thp(Cpu cpu, vm_fault *vmf, uint32_t nr) noexcept nogil:
     entry = pte_to_swp_entry(pte)
     for i in range(nr):
         if not same_but_offset(pte, load64(pte_of(cpu, vmf.mm, first + i)), i) or (
-                lookup_swap_cgroup_id(cpu, entry + i) != lookup_swap_cgroup_id(cpu, entry)):
+                lookup_swap_cgroup_id(cpu, entry + i) != lookup_swap_cgroup_id(cpu, entry)) or (
+                slot_is_zero(&cpu.m, slot_of(cpu, entry + i)) != slot_is_zero(&cpu.m, slot_of(cpu, entry))):
             return False
     for i in range(nr):
         if slot_in_cache(cpu, entry + i):
@@ -99,11 +102,11 @@ cdef uint64_t suitable_orders(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept 
 
 cdef uint32_t alloc_swapin_folio(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept nogil:
     """A folio to read the fault's slot into, locked and charged, as large as `orders`, page table and swap cache allow
-    (kernel: alloc_swap_folio); PFN_NONE.
+    (kernel: alloc_swap_folio); PFN_NONE. zswap loads single pages alone.
 
     Context: the device is pinned, mmap_lock held; takes page-table lock; may sleep.
     """
-    cdef uint64_t left = suitable_orders(cpu, vmf, orders) if orders else 0
+    cdef uint64_t left = suitable_orders(cpu, vmf, orders) if orders and cpu.m.geo.zswap_pages == 0 else 0
     cdef uint32_t order = MAX_FOLIO_ORDER, pfn
     if left:
         pte_lock(cpu, vmf.mm, vmf.page)

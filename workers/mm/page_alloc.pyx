@@ -6,7 +6,7 @@ from shm.folio cimport PG_LOCKED, PG_LRU, PG_SWAPCACHE, folio_t
 from shm.inject cimport INJECT_FOLIO_ALLOC
 from shm.layout cimport percpu_of
 from shm.percpu cimport percpu_t
-from shm.vmstat cimport EV_ALLOCSTALL, WARN_REFCOUNT
+from shm.vmstat cimport EV_ALLOCSTALL, EV_ALLOC_FAILED, WARN_REFCOUNT
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, count, injected, point, warn
 from workers.mm.buddy cimport free_one_page, rmqueue
 from workers.mm.memcontrol cimport mem_cgroup_uncharge
@@ -75,6 +75,7 @@ cdef void prep_new_folio(Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil:
     store32(&folio.lock_owner, 0)
     store64(&folio.swap, 0)
     store32(&folio.memcg, 0)
+    store32(&folio.mapping, 0)
     folio.order = order
     store32(&folio.head, pfn)
     store_i32(&folio.refcount, 1)
@@ -132,11 +133,15 @@ cdef uint32_t alloc_folio(Cpu cpu) noexcept nogil:
     cdef uint32_t pfn, fruitless = 0
     point(cpu, &cpu.m.control.nr_writeback, READS)
     if injected(cpu, INJECT_FOLIO_ALLOC):
+        count(cpu, EV_ALLOC_FAILED)
         return 0
     while True:
         pfn = take_free_folio(cpu)
-        if pfn != 0 or cpu.memalloc or fruitless == MAX_RECLAIM_RETRIES:
+        if pfn != 0:
             return pfn
+        if cpu.memalloc or fruitless == MAX_RECLAIM_RETRIES:
+            count(cpu, EV_ALLOC_FAILED)
+            return 0
         count(cpu, EV_ALLOCSTALL)
         if cpu.try_to_free_pages(cpu, 0, SWAP_CLUSTER_MAX) == 0:
             fruitless += 1

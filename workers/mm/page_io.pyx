@@ -7,15 +7,19 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from shm.atomic cimport add32, add_i64, load32, store32
-from shm.folio cimport PG_DIRTY, PG_RECLAIM, PG_UPTODATE, PG_WRITEBACK
+from shm.folio cimport PG_DIRTY, PG_RECLAIM, PG_UPTODATE, PG_WRITEBACK, folio_nr_pages
 from shm.inject cimport INJECT_DEVICE_ERROR, INJECT_DEVICE_SLOW
 from shm.layout cimport block_of, payload_of
 from shm.swapfile cimport device_t, io_request
 from shm.swp_entry cimport swp_entry_t, swp_type
-from shm.vmstat cimport EV_PSWPIN, EV_PSWPOUT, EV_READ_ERRORS, EV_WRITE_ERRORS, WAIT_DEVICE
+from shm.slots cimport slot_is_zero
+from shm.vmstat cimport (
+    EV_PSWPIN, EV_PSWPOUT, EV_READ_ERRORS, EV_SWPIN_ZERO, EV_SWPOUT_ZERO, EV_WRITE_ERRORS, WAIT_DEVICE,
+)
 from workers.cpu cimport READS, WRITES, Cpu, account, count, injected, point
-from workers.mm.content cimport content_copy
-from workers.mm.errno cimport EIO
+from workers.mm.checks cimport check_reader
+from workers.mm.content cimport content_clear, content_copy, content_is_zero
+from workers.mm.errno cimport EIO, ENOENT
 from workers.mm.filemap cimport (
     folio_end_writeback, folio_lock_from_io, folio_lock_to_io, folio_unlock, wake_event,
 )
@@ -23,7 +27,8 @@ from workers.mm.memcontrol cimport slot_of
 from workers.mm.page_alloc cimport (
     folio_clear, folio_get, folio_of, folio_pages, folio_put, folio_set, stack_pop,
 )
-from workers.mm.swapfile cimport synchronous_io
+from workers.mm.swapfile cimport synchronous_io, zeromap_set
+from workers.mm.zswap cimport zswap_load, zswap_store
 
 cdef enum:
     SLOW_TIMES = 20  # an injected slow request takes that many times as long
@@ -59,6 +64,7 @@ cdef bint store_folio(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
 cdef bint load_folio(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """Copy the blocks of a folio's slots to its pages; False when a page could not be. Context: folio locked."""
     cdef uint32_t i
+    check_reader(cpu, pfn, entry)
     for i in range(folio_pages(cpu, pfn)):
         if not load_block(cpu, pfn + i, entry + i):
             return False
@@ -121,15 +127,50 @@ cdef void submit(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept 
     dev.sleeping = 0
     cpu.unlock(&dev.lock)
     if sleeping:
-        cpu.wake(<uint32_t>cpu.m.geo.cpus - 1)
+        cpu.wake(dev.cpu)
+
+
+cdef bint zeromap_store(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Have the map say of a folio's slots whether it is all zeroes (kernel: swap_zeromap_folio_set, _clear). Whether it is.
+
+    Context: folio locked, unmapped, in the swap cache: nobody else looks at or changes the bits of its slots.
+    """
+    cdef uint32_t i, nr = folio_nr_pages(folio_of(cpu, pfn))
+    cdef uint64_t slot = slot_of(cpu, entry)
+    cdef bint zero = True
+    for i in range(nr):
+        zero = zero and content_is_zero(payload_of(&cpu.m, pfn + i), cpu.m.geo.payload_bytes)
+    for i in range(nr):
+        zeromap_set(cpu, slot + i, zero)
+    cpu.my.events[EV_SWPOUT_ZERO] += nr if zero else 0
+    return zero
 
 
 cdef int swap_writeout(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Write a folio to its slot, and unlock it. 0 or -EIO (the store is full: the folio is dirty again).
+    """Give a folio's slots a copy of it, and unlock it: a bit of the zero-filled map, zswap, or the device.
 
-    Context: folio locked, clean flag cleared by us, in the swap cache; the folio lock is given up.
+    0, or -EIO: the store is full, and the folio dirty again. AOP_WRITEPAGE_ACTIVATE: zswap takes no page, and may write
+    none to the device. Context: folio locked, unmapped, clean flag cleared by us, in the swap cache; the folio lock is given up
+    unless AOP_WRITEPAGE_ACTIVATE.
     """
     cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+    cdef bint stored = cpu.m.geo.zeromap and zeromap_store(cpu, pfn, entry)
+    if not stored and cpu.m.geo.zswap_pages:
+        stored = zswap_store(cpu, pfn, entry)
+        if not stored and not cpu.m.zswap.writeback:
+            folio_set(folio_of(cpu, pfn), PG_DIRTY)
+            return AOP_WRITEPAGE_ACTIVATE
+    if stored:
+        folio_unlock(cpu, pfn)
+        return 0
+    return swap_writepage(cpu, pfn, entry)
+
+
+cdef int swap_writepage(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Write a folio to its slots on the device, and unlock it. 0 or -EIO (the store is full: the folio is dirty again).
+
+    Context: folio locked, clean, in the swap cache; the folio lock is given up.
+    """
     cdef uint64_t since = cpu.now()
     cdef bint stored
     cpu.my.events[EV_PSWPOUT] += folio_pages(cpu, pfn)
@@ -149,13 +190,36 @@ cdef int swap_writeout(Cpu cpu, uint32_t pfn) noexcept nogil:
     return 0 if stored else EIO
 
 
+cdef bint zeromap_load(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Fill a folio with zeroes when the map says so of its slots. False: of none; of some of them alone it is an error.
+
+    Context: folio locked for the read.
+    """
+    cdef uint32_t i, zeroes = 0, nr = folio_nr_pages(folio_of(cpu, pfn))
+    for i in range(nr):
+        zeroes += slot_is_zero(&cpu.m, slot_of(cpu, entry + i))
+    if zeroes == nr:
+        check_reader(cpu, pfn, entry)
+        for i in range(nr):
+            content_clear(payload_of(&cpu.m, pfn + i), cpu.m.geo.payload_bytes)
+        folio_set(folio_of(cpu, pfn), PG_UPTODATE)
+        cpu.my.events[EV_SWPIN_ZERO] += nr
+    return zeroes != 0
+
+
 cdef void swap_read_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Read a folio from its slot. A synchronous device has it uptodate and unlocked at return; else the completion will.
+    """Read a folio from its slot. What is zero, or in zswap, and what lies on a synchronous device is uptodate and
+    unlocked at return; else the completion will do it.
 
     Context: folio locked by us and not uptodate; the folio lock is given up.
     """
     cdef swp_entry_t entry = folio_of(cpu, pfn).swap
-    cdef uint64_t since = cpu.now()
+    cdef uint64_t since
+    if (cpu.m.geo.zeromap and zeromap_load(cpu, pfn, entry)) or (
+            cpu.m.geo.zswap_pages and zswap_load(cpu, pfn, entry) != ENOENT):
+        folio_unlock(cpu, pfn)
+        return
+    since = cpu.now()
     cpu.my.events[EV_PSWPIN] += folio_pages(cpu, pfn)
     if not synchronous_io(cpu, entry):
         folio_lock_to_io(cpu, pfn)

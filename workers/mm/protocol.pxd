@@ -26,6 +26,9 @@ cdef enum:  # why __try_to_reclaim_swap is called
 cdef enum:  # who pins a device
     PIN_FAULT = 0
     PIN_ZAP = 1
+    PIN_READ = 2  # who reads ahead on advice, or moves an entry
+    PIN_ZSWAP = 3  # who writes an entry of zswap back
+    PIN_READAHEAD = 4  # a fault that reads ahead from another device than its own
 
 cdef struct vm_fault:
     uint32_t mm
@@ -40,6 +43,9 @@ cdef struct vm_fault:
     bint claimed  # up to 6.19: the bypass holds SWAP_HAS_CACHE of claim_nr slots, which fault_done clears
     swp_entry_t claim
     uint32_t claim_nr
+    uint64_t failures  # allocations and charges that had failed, and
+    uint32_t generation  # how often the slot had been freed, when the fault began: for law L7
+    uint64_t orders  # of folios that it may bring in beside single pages
     # what is mapped in the end:
     uint32_t first  # page
     uint32_t nr
@@ -51,6 +57,8 @@ cdef class Protocol:
     cdef readonly str name
     cdef readonly bint i_pages  # words of the swap cache are guarded by i_pages locks, not by cluster locks
     cdef readonly int slot_format  # shm/swap_map.pxd
+    cdef readonly bint map_shmem  # slots of files have the byte SWAP_MAP_SHMEM, and no count
+    cdef readonly bint zeromap  # the version keeps a map of slots whose page is all zeroes (6.12 and later)
 
     # a device
     cdef bint pin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil
@@ -63,12 +71,14 @@ cdef class Protocol:
     cdef int swap_count_alloc(self, Cpu cpu, swp_entry_t entry) noexcept nogil
     cdef void cont_lock(self, Cpu cpu, swp_entry_t entry) noexcept nogil
     cdef void cont_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil
-    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil
+    cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil
 
     # the swap cache
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil
     cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil
+    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil
+    cdef bint zswap_still_stored(self, Cpu cpu, swp_entry_t entry, uint32_t index) noexcept nogil
 
     # a fault
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil
@@ -76,12 +86,20 @@ cdef class Protocol:
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
 
-    # reclaim, fork, swapoff
+    # reclaim, fork, swapoff, move
     cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil
     cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil
+    cdef bint move_matches(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
+
+    # a file of tmpfs
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil
+    cdef void shmem_leave_page_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil
+    cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil
+    cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
 
     # who lets go
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil

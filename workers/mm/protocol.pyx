@@ -41,8 +41,8 @@ cdef class Protocol:
     cdef void cont_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
         """Context: cluster lock and cont_lock held; gives cont_lock back."""
 
-    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
-        """Make the free slot the folio's. False when the device is being swapped off.
+    cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil:
+        """Make the `nr` free slots from `entry` on the folio's. False when the device is being swapped off.
 
         Context: folio locked; cluster lock held.
         """
@@ -64,6 +64,16 @@ cdef class Protocol:
         Context: the device is pinned; no spinlock held; may sleep.
         """
         return 0
+
+    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+        """As swap_cache_alloc_folio, for the writeback of zswap: it must not wait for whoever has claimed the slot, for
+        that may be its own caller. Context: the device is pinned; no spinlock held; may sleep.
+        """
+        return 0
+
+    cdef bint zswap_still_stored(self, Cpu cpu, swp_entry_t entry, uint32_t index) noexcept nogil:
+        """Whether the entry of zswap is still that of the slot. Context: the slot's folio locked and in the swap cache."""
+        return False
 
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Bring in the slot of a fault that missed the cache. SWAPIN_*. Context: device pinned, mmap_lock; may sleep."""
@@ -109,6 +119,30 @@ cdef class Protocol:
     cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil:
         """Whether swapoff of `device` has to bring in what the PTE names. Context: a look, verified under the PTE's lock."""
         return False
+
+    cdef bint move_matches(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+        """Whether the folio that a move has found for an entry, and locked, is still the entry's. Context: folio locked."""
+        return False
+
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """A file refers to the slot, which nobody did. Context: folio locked and in the cache; takes the cluster lock."""
+
+    cdef void shmem_leave_page_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """The swap entry takes the folio's place in its mapping. Context: folio locked, in both caches; takes cluster lock,
+        i_pages of the mapping."""
+
+    cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Bring in the slot of a file's page that missed the cache. SWAPIN_*; SWAPIN_REFAULT: it is asked again at once.
+
+        Context: device pinned; may sleep.
+        """
+        return SWAPIN_READAHEAD
+
+    cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil:
+        """The mapping has the folio, or (not `dirty`) has lost it: the slot goes. Context: folio locked; takes cluster lock."""
+
+    cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """The end of a file's swap-in, on every exit. Context: the folio locked by us, if it came and is wanted."""
 
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Free a folio's slot if nobody refers to it any more; the folio is dirty then, the only copy.

@@ -2,7 +2,7 @@
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport add_i32, cas_i32, load32, load64, load_i32, store32
-from shm.folio cimport PG_ANON_EXCLUSIVE, PG_DIRTY, folio_t
+from shm.folio cimport PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPBACKED, folio_t
 from shm.mm cimport (
     MM_LIVE, MMLIST_NONE, MMLIST_ON, PTE_ACCESSED, PTE_DIRTY, anon_vma_t, pte_pfn, pte_present, swp_entry_to_pte,
 )
@@ -66,13 +66,39 @@ cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil:
     cpu.unlock(cpu.m.mmlist_lock)
 
 
+cdef bint discard_one(Cpu cpu, uint32_t mm, uint32_t pfn, uint64_t pte) noexcept nogil:
+    """Take a folio that was freed lazily from the mm. False: it was stored to since, or somebody else uses it.
+
+    Context: folio locked and isolated, page-table lock held; the PTE's reference is the caller's to drop.
+    """
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef int32_t references, mapped
+    set_pte(cpu, mm, folio.index, 0)
+    if pte & PTE_DIRTY:
+        folio_set(folio, PG_DIRTY)
+    point(cpu, &folio.refcount, READS)
+    references = load_i32(&folio.refcount)
+    point(cpu, &folio.mapcount, READS)
+    mapped = load_i32(&folio.mapcount)
+    if folio_test(folio, PG_DIRTY):
+        folio_set(folio, PG_SWAPBACKED)
+    elif references == 1 + mapped:
+        folio_remove_rmap(cpu, pfn)
+        return True
+    set_pte(cpu, mm, folio.index, pte)
+    return False
+
+
 cdef bint unmap_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, uint32_t page, swp_entry_t entry) noexcept nogil:
-    """Turn a present PTE into its swap entry. False: the slot took no further reference.
+    """Turn a present PTE into its swap entry, or into nothing if the folio was freed lazily. False: the slot took no further
+    reference, or the folio stays.
 
     Context: folio locked, anon_vma locked, page-table lock held; takes cluster lock, mmlist_lock.
     """
     cdef uint64_t pte = load64(pte_of(cpu, mm, page))
     cdef folio_t *mapped = folio_of(cpu, pte_pfn(pte))
+    if not folio_test(folio_of(cpu, pfn), PG_SWAPBACKED):
+        return discard_one(cpu, mm, pfn, pte)
     if folio_dup_swap(cpu, p, entry + (pte_pfn(pte) - pfn)) < 0:
         return False
     if pte & PTE_DIRTY:
@@ -119,7 +145,7 @@ cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t 
 cdef bint try_to_unmap(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
     """Every PTE that maps the folio becomes its swap entry. True when none maps it any more.
 
-    Context: folio locked, in the swap cache; takes anon_vma lock.
+    Context: folio locked, in the swap cache or freed lazily; takes anon_vma lock.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef anon_vma_t *av = &cpu.m.anon_vmas[folio.anon_vma]

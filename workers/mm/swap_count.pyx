@@ -12,7 +12,7 @@ from shm.atomic cimport load32, load64, load8, store32, store64, store8
 from shm.cluster cimport swap_cluster_info
 from shm.inject cimport INJECT_COUNT_ALLOC
 from shm.layout cimport cont_page_of, ext_table_of
-from shm.swap_map cimport COUNT_CONTINUED, MAP_PAGE_SLOTS, SWAP_CONT_MAX, SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_MAX
+from shm.swap_map cimport COUNT_CONTINUED, MAP_PAGE_SLOTS, SWAP_CONT_MAX, SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_MAX, SWAP_MAP_SHMEM
 from shm.swap_table cimport (
     SWP_TB_COUNT_MAX, SWP_TB_NULL, swap_table_set, swp_tb_bad, swp_tb_is_folio, swp_tb_to_count, swp_tb_with_count,
 )
@@ -113,6 +113,10 @@ cdef bint map_count_down(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
     cdef uint8_t seen = load8(byte)
     cdef bint more
+    if seen & ~SWAP_HAS_CACHE == SWAP_MAP_SHMEM:
+        point(cpu, byte, WRITES)
+        store8(byte, seen & SWAP_HAS_CACHE)
+        return True
     if seen == SWAP_MAP_BAD or seen & ~SWAP_HAS_CACHE == 0:
         warn(cpu, WARN_COUNT_UNDERFLOW, entry, seen, 1)
         return False

@@ -1,22 +1,25 @@
 """Who may put a folio in, and under which lock, is the protocol's to say; what it means then is the same for all."""
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport add_i32, load32, load64, load_i64, store64
+from shm.atomic cimport add_i32, load32, load64, load_i32, load_i64, store64
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, PG_WRITEBACK, folio_t
 from shm.inject cimport INJECT_DEVICE_ERROR
-from shm.layout cimport block_of, payload_of
+from shm.layout cimport block_of, payload_of, zswap_page_of
 from shm.memcg cimport COUNTER_SWAP, page_counter
+from shm.percpu cimport is_reserved
 from shm.swap_table cimport (
     pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_count_bits, swp_tb_is_folio, swp_tb_to_pfn,
 )
-from shm.slots cimport slot_has_references
+from shm.shmem cimport MAPPING_NONE
+from shm.slots cimport slot_has_references, slot_in_zswap, slot_is_zero
 from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.trace cimport TRACE_ADD_FOLIO, TRACE_DEL_FOLIO
 from shm.vmstat cimport (
     WARN_ADD_CACHED, WARN_ADD_WRONG, WARN_CACHE_UNLOCKED, WARN_DEL_FOREIGN, WARN_DEL_ONLY_COPY, WARN_TABLE_STUCK,
 )
 from workers.cpu cimport READS, WRITES, Cpu, point, trace, warn
-from workers.mm.content cimport content_identity, content_stamp
+from workers.mm.checks cimport note_slot_of_folio
+from workers.mm.content cimport content_identity, content_is_zero, content_stamp
 from workers.mm.memcontrol cimport mod_swapcache_stat, slot_of
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_pages, folio_put, folio_set, folio_test, folio_try_get,
@@ -80,21 +83,26 @@ cdef bint may_enter(Cpu cpu, folio_t *folio, swp_entry_t entry) noexcept nogil:
     """
     if slot_has_references(&cpu.m, slot_of(cpu, entry)):
         return not folio_test(folio, PG_UPTODATE)
-    return folio_test(folio, PG_UPTODATE) or entry - cpu.my.claimed_entry < cpu.my.claimed_nr or (
-        entry - cpu.my.reserved_entry < cpu.my.reserved_nr) or cpu.m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0
+    return folio_test(folio, PG_UPTODATE) or entry - cpu.my.claimed_entry < cpu.my.claimed_nr or is_reserved(cpu.my, entry) or (
+        cpu.m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0)
 
 
 cdef bint copy_is_good(Cpu cpu, folio_t *folio, uint32_t page, swp_entry_t entry) noexcept nogil:
     """Whether whoever reads the slot after the folio has gone finds what its page holds. Context: folio locked."""
     cdef uint32_t block = load32(&cpu.m.handles[slot_of(cpu, entry)])
+    cdef uint32_t index = slot_in_zswap(&cpu.m, slot_of(cpu, entry))
     cdef char *copy
+    if load32(&folio.mapping) != 0 and load32(&folio.mapping) != MAPPING_NONE:
+        return True  # a file's page cache has it: nobody reads the slot
     if folio_test(folio, PG_DIRTY | PG_WRITEBACK):
         return False
     if not folio_test(folio, PG_UPTODATE):
         return True
-    if block == 0:
+    if slot_is_zero(&cpu.m, slot_of(cpu, entry)):
+        return content_is_zero(payload_of(&cpu.m, page), cpu.m.geo.payload_bytes)
+    if block == 0 and index == 0:
         return False
-    copy = block_of(&cpu.m, swp_type(entry), block)
+    copy = zswap_page_of(&cpu.m, index) if index else block_of(&cpu.m, swp_type(entry), block)
     return content_stamp(copy) == content_stamp(payload_of(&cpu.m, page)) and (
         content_identity(copy) == content_identity(payload_of(&cpu.m, page)))
 
@@ -116,6 +124,7 @@ cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
     add_i32(&folio.refcount, <int32_t>nr)
     folio_set(folio, PG_SWAPCACHE)
     store64(&folio.swap, entry)
+    note_slot_of_folio(cpu, pfn, entry)
     for i in range(nr):
         point(cpu, &word[i], WRITES)
         swap_table_set(word, i, pfn_to_swp_tb(pfn, swp_tb_count_bits(load64(&word[i]))))
@@ -130,16 +139,22 @@ cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef uint32_t i, nr = folio_pages(cpu, pfn)
+    cdef bint referenced = False
     if load32(&folio.lock_owner) != cpu.id + 1:
         warn(cpu, WARN_CACHE_UNLOCKED, entry, pfn, load32(&folio.lock_owner))
     for i in range(nr):
         if word == NULL or not swp_tb_is_folio(load64(&word[i])) or swp_tb_to_pfn(load64(&word[i])) != pfn:
             warn(cpu, WARN_DEL_FOREIGN, entry + i, pfn, 0 if word == NULL else load64(&word[i]))
-        if slot_has_references(&cpu.m, slot_of(cpu, entry + i)) and not copy_is_good(cpu, folio, pfn + i, entry + i):
-            warn(cpu, WARN_DEL_ONLY_COPY, entry + i, pfn, load32(&folio.flags))
+        if slot_has_references(&cpu.m, slot_of(cpu, entry + i)):
+            referenced = True
+            if not copy_is_good(cpu, folio, pfn + i, entry + i):
+                warn(cpu, WARN_DEL_ONLY_COPY, entry + i, pfn, load32(&folio.flags))
         if word != NULL:
             point(cpu, &word[i], WRITES)
             swap_table_set(word, i, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(&word[i]))))
+    if load32(&folio.flags) & (PG_DIRTY | PG_UPTODATE) == PG_UPTODATE and load_i32(&folio.refcount) > 0 and not referenced:
+        cpu.my.dropped_clean = pfn
+    cpu.my.deletions += 1
     store64(&folio.swap, 0)
     folio_clear(folio, PG_SWAPCACHE)
     mod_swapcache_stat(cpu, pfn, -<int64_t>nr)

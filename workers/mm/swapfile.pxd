@@ -1,11 +1,11 @@
 """Slots, their references, their clusters, their device (kernel: mm/swapfile.c, 6.12 to 7.0)."""
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
-from shm.atomic cimport load32, load8, load_i64
+from shm.atomic cimport fetch_and32, fetch_or32, load32, load8, load_i64
 from shm.cluster cimport swap_cluster_info
 from shm.layout cimport cluster_of, table_of
 from shm.lock cimport lock_t
 from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE
-from shm.slots cimport slot_byte, slot_count, slot_has_references
+from shm.slots cimport slot_byte, slot_count, slot_has_references, slot_is_zero
 from shm.swapfile cimport SWAP_ADDRESS_SPACE_SHIFT, SWP_SYNCHRONOUS_IO, swap_info_struct
 from shm.swp_entry cimport swp_entry, swp_entry_t, swp_offset, swp_type
 from workers.cpu cimport READS, Cpu, point
@@ -20,6 +20,7 @@ cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void swap_cache_lock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void swap_cache_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
+cdef void swap_shmem_alloc(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
@@ -81,6 +82,15 @@ cdef inline bint swap_entry_referenced(Cpu cpu, swp_entry_t entry) noexcept nogi
     if cpu.cooperative:
         check_slot(cpu, entry)
     return slot_has_references(&cpu.m, slot_of(cpu, entry))
+
+cdef inline void zeromap_set(Cpu cpu, uint64_t slot, bint zero) noexcept nogil:
+    """Have the zero-filled map say that of a slot. Context: its folio locked and in the swap cache, or cluster lock held."""
+    if slot_is_zero(&cpu.m, slot) == zero:
+        return
+    if zero:
+        fetch_or32(&cpu.m.zeromap[slot >> 5], <uint32_t>1 << (slot & 31))
+    else:
+        fetch_and32(&cpu.m.zeromap[slot >> 5], ~(<uint32_t>1 << (slot & 31)))
 
 cdef inline bint synchronous_io(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Context: the device is pinned."""

@@ -6,7 +6,7 @@ from shm.cluster cimport CLUSTER_FLAG_NONFULL, swap_cluster_info
 from shm.inject cimport INJECT_LOCK_DELAY
 from shm.lock cimport lock_holder
 from shm.slots cimport slot_count, slot_has_references
-from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD
+from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_SHMEM
 from shm.swap_table cimport SWP_TB_NULL, swap_table_set, swp_tb_is_folio, swp_tb_to_pfn
 from shm.swapfile cimport SWP_USED, swap_info_struct
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
@@ -18,12 +18,15 @@ from shm.vmstat cimport (
 from workers.cpu cimport (
     ADDS, WRITES, Cpu, injected, load_own64, point, smp_mb, store_delayable32, store_delayable64, trace, warn,
 )
+from workers.mm.checks cimport note_slot_freed
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.filemap cimport wake_event
 from workers.mm.memcontrol cimport mem_cgroup_uncharge_swap, slot_of
 from workers.mm.page_alloc cimport stack_push
 from workers.mm.protocol cimport Protocol
+from workers.mm.swap_avail cimport swap_usage_sub
 from workers.mm.swap_lists cimport free_cluster, move_cluster
+from workers.mm.zswap_pool cimport zswap_invalidate
 
 cdef enum:
     LOCK_DELAY_NS = 10000  # what an injected delay holds a cluster lock for
@@ -141,6 +144,16 @@ cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     return err
 
 
+cdef void swap_shmem_alloc(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """A file refers to the slot: a mark, not a count (up to 6.19). Context: folio locked and in the cache; takes the cluster lock."""
+    cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
+    swap_cluster_lock(cpu, entry)
+    check_first_reference(cpu, entry)
+    point(cpu, byte, WRITES)
+    store8(byte, (load8(byte) & SWAP_HAS_CACHE) | SWAP_MAP_SHMEM)
+    swap_cluster_unlock(cpu, entry)
+
+
 cdef uint64_t sleeps(Cpu cpu) noexcept nogil:
     """How often this CPU has slept. Context: none."""
     return (cpu.my.waits[WAIT_TICK_SLEEP].count + cpu.my.waits[WAIT_FOLIO_LOCK].count + cpu.my.waits[WAIT_MMAP_LOCK].count
@@ -213,13 +226,18 @@ cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil:
 
 
 cdef void swap_range_free(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """Tell everybody who keeps something of the slot: driver, shadow, counters. Context: cluster lock held."""
+    """Tell everybody who keeps something of the slot: zero-filled map, zswap, driver, shadow, counters.
+
+    Context: cluster lock held; takes the lock of a list of zswap.
+    """
     cdef swap_info_struct *si = si_of(cpu, entry)
+    zeromap_set(cpu, slot_of(cpu, entry), False)
+    zswap_invalidate(cpu, entry)
     swap_slot_free_notify(cpu, entry)
     clear_shadow(cpu, entry)
     smp_mb(cpu)  # pairs with the barrier at the end of try_to_unuse
     add_i64(&cpu.m.control.nr_swap_pages, 1)
-    add_i64(&si.inuse_pages, -1)
+    swap_usage_sub(cpu, si, 1)
     trace(cpu, TRACE_FREE_SLOT, entry, 0, 0)
 
 
@@ -234,6 +252,7 @@ cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t ent
         store8(&cpu.m.swap_map[slot_of(cpu, entry)], 0)
     mem_cgroup_uncharge_swap(cpu, entry, 1)
     swap_range_free(cpu, entry)
+    note_slot_freed(cpu, entry)
     ci.count -= 1
     if ci.swept:
         ci.swept = ci.count + 1

@@ -2,9 +2,10 @@
 from libc.stdint cimport uint32_t
 
 from shm.atomic cimport load32, store32
-from shm.folio cimport PG_ACTIVE, PG_LRU, folio_nr_pages, folio_t
+from shm.folio cimport PG_ACTIVE, PG_LRU, PG_REFERENCED, PG_SWAPBACKED, PG_WORKINGSET, folio_nr_pages, folio_t
 from shm.memcg cimport LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, lru_t, mem_cgroup
-from workers.cpu cimport Cpu
+from shm.vmstat cimport EV_PGDEACTIVATE, EV_PGLAZYFREE
+from workers.cpu cimport Cpu, count
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_set, folio_test, folio_try_get
 
 
@@ -83,6 +84,42 @@ cdef void lru_del(Cpu cpu, uint32_t pfn) noexcept nogil:
         unlink(cpu, &memcg.lru[list_of(folio_of(cpu, pfn))], pfn)
         folio_clear(folio_of(cpu, pfn), PG_LRU)
     cpu.unlock(&memcg.lru_lock)
+
+
+cdef void folio_deactivate(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """To the young end of the inactive list, if it is on a list: an isolated folio is left as it is.
+
+    Context: the caller has a reference; takes lruvec lock.
+    """
+    cdef mem_cgroup *memcg = lruvec_of(cpu, pfn)
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cpu.lock(&memcg.lru_lock)
+    if folio_test(folio, PG_LRU):
+        if folio_test(folio, PG_ACTIVE):
+            unlink(cpu, &memcg.lru[LRU_ACTIVE_ANON], pfn)
+            folio_set(folio, PG_WORKINGSET)
+            folio_clear(folio, PG_ACTIVE)
+            link(cpu, &memcg.lru[LRU_INACTIVE_ANON], pfn, False)
+            count(cpu, EV_PGDEACTIVATE)
+        folio_clear(folio, PG_REFERENCED)
+    cpu.unlock(&memcg.lru_lock)
+
+
+cdef bint folio_mark_lazyfree(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Reclaim may drop the folio instead of writing it: it is swap-backed no more, until it is stored to.
+
+    False when it stays swap-backed: it is isolated. Context: folio locked, not in the swap cache; takes lruvec lock.
+    """
+    cdef mem_cgroup *memcg = lruvec_of(cpu, pfn)
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cpu.lock(&memcg.lru_lock)
+    if folio_test(folio, PG_LRU) and folio_test(folio, PG_SWAPBACKED):
+        unlink(cpu, &memcg.lru[list_of(folio)], pfn)
+        folio_clear(folio, PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED)
+        link(cpu, &memcg.lru[LRU_INACTIVE_ANON], pfn, False)
+        count(cpu, EV_PGLAZYFREE)
+    cpu.unlock(&memcg.lru_lock)
+    return not folio_test(folio, PG_SWAPBACKED)
 
 
 cdef bint folio_isolate_lru(Cpu cpu, uint32_t pfn) noexcept nogil:

@@ -12,7 +12,7 @@ from shm.vmstat cimport (
 )
 from shm.zone cimport MAX_FOLIO_ORDER
 from workers.cpu cimport READS, Cpu, count, point
-from workers.mm.content cimport content_write
+from workers.mm.content cimport content_clear
 from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.memcontrol cimport mem_cgroup_charge
@@ -115,9 +115,8 @@ cdef int do_anonymous_page(Cpu cpu, vm_fault *vmf) noexcept nogil:
     cdef uint32_t pfn = alloc_anon_folio(cpu, vmf), i, first
     if pfn == 0:
         return ENOMEM
-    first = folio_of(cpu, pfn).index
     for i in range(folio_pages(cpu, pfn)):
-        content_write(payload_of(&cpu.m, pfn + i), cpu.m.geo.payload_bytes, page_identity(cpu, vmf.mm, first + i), 0)
+        content_clear(payload_of(&cpu.m, pfn + i), cpu.m.geo.payload_bytes)
     if folio_test_large(cpu, pfn):
         install_large(cpu, vmf, pfn)
     elif install(cpu, vmf, pfn):

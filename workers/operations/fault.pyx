@@ -9,7 +9,8 @@ from shm.atomic cimport load32, load64
 from shm.folio cimport PG_ANON, PG_DIRTY, PG_UPTODATE, PG_WRITEBACK
 from shm.layout cimport expected_of, payload_of
 from shm.mm cimport (
-    PTES_PER_PTL, PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, is_migration_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
+    EXPECT_MOVED_SHIFT, PTES_PER_PTL, PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, expected_freed, expected_moved, expected_stamp,
+    is_migration_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.trace cimport TRACE_SWAP_IN
 from shm.vmstat cimport (
@@ -18,7 +19,8 @@ from shm.vmstat cimport (
     WARN_STALE_LOAD,
 )
 from workers.cpu cimport Cpu, count, record, trace, warn
-from workers.mm.content cimport STAMP_CPU_SHIFT, content_identity, content_intact, content_stamp, content_write
+from workers.mm.checks cimport check_oom, check_slot_kept, failures, present_generation
+from workers.mm.content cimport STAMP_CPU_SHIFT, content_belongs, content_identity, content_intact, content_stamp, content_write
 from workers.mm.errno cimport EIO, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_trylock, folio_unlock, folio_wait_locked, mmap_read_lock, mmap_read_unlock,
@@ -30,7 +32,7 @@ from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, ptes_unlock, set_pte
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
 from workers.mm.swapfile cimport swap_entry_referenced
 from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
-from workers.operations.readahead cimport readahead_hit, swapin_readahead
+from workers.operations.readahead cimport swap_update_readahead, swapin_readahead
 from workers.mm.protocol cimport (
     PIN_FAULT, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, Protocol, vm_fault,
 )
@@ -40,13 +42,25 @@ cdef enum:
     FAULT_RETRY = 1  # mmap_lock was dropped to wait; take the fault again, and wait with it held then
 
 
+cdef bint as_expected(Cpu cpu, char *payload, uint64_t *expected, uint64_t identity) noexcept nogil:
+    """Whether the page holds what was stored there last. One that MADV_FREE gave up may hold zeroes: then it does from
+    now on. Context: page-table lock held."""
+    cdef uint64_t stamp = content_stamp(payload)
+    if expected[0] >> EXPECT_MOVED_SHIFT:
+        if expected_freed(expected[0]) and stamp == 0 and expected_stamp(expected[0]) != 0:
+            expected[0] = 0
+        if expected_moved(expected[0]):
+            identity = content_identity(payload)
+    return content_belongs(payload, identity) and stamp == expected_stamp(expected[0]) and content_intact(
+        payload, cpu.m.geo.payload_bytes)
+
+
 cdef void touch(Cpu cpu, uint32_t mm, uint32_t page, uint64_t pte, bint write) noexcept nogil:
     """What the program does to the mapped page: see its last store, and store anew. Context: page-table lock held."""
     cdef char *payload = payload_of(&cpu.m, pte_pfn(pte))
     cdef uint64_t *expected = &expected_of(&cpu.m, mm)[page]
     cdef uint64_t identity = page_identity(cpu, mm, page)
-    if content_identity(payload) != identity or content_stamp(payload) != expected[0] or not content_intact(
-            payload, cpu.m.geo.payload_bytes):
+    if not as_expected(cpu, payload, expected, identity):
         warn(cpu, WARN_STALE_LOAD, (<uint64_t>mm << 32) | page, content_stamp(payload), expected[0])
     if not write:
         if not pte & PTE_ACCESSED:
@@ -70,6 +84,8 @@ cdef int swap_fault_oom(Cpu cpu, vm_fault *vmf) noexcept nogil:
     cdef bint same = pte_unchanged(cpu, vmf)
     if same and not swap_entry_referenced(cpu, vmf.entry):
         warn(cpu, WARN_MAP_BAD_SLOT, vmf.entry, vmf.mm, vmf.page)
+    if same and not vmf.spurious:
+        check_oom(cpu, vmf.entry, vmf.failures, vmf.generation)
     pte_unlock(cpu, vmf.mm, vmf.page)
     if not same:
         return FAULT_DONE
@@ -88,11 +104,11 @@ cdef int find_folio(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     cdef int how
     vmf.folio = swap_cache_get_folio(cpu, vmf.entry)
     if vmf.folio:
-        readahead_hit(cpu, vmf.folio, vmf.entry)
+        swap_update_readahead(cpu, vmf)
         return SWAPIN_FOLIO
     how = p.swapin_folio(cpu, vmf)
     if how == SWAPIN_READAHEAD:
-        vmf.folio = swapin_readahead(cpu, p, vmf.entry, vmf.memcg, &vmf.fresh)
+        vmf.folio = swapin_readahead(cpu, p, vmf)
         how = SWAPIN_FOLIO if vmf.folio else SWAPIN_OOM
     if vmf.fresh:
         count(cpu, EV_PGMAJFAULT)
@@ -150,6 +166,7 @@ cdef bint may_map(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
 cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     """Verify and map. Context: folio locked, unlocked here; takes page-table lock."""
     cdef int result = FAULT_DONE
+    cdef uint32_t i
     if not vmf.bypass and not folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
         count(cpu, EV_REFAULT_RACED)
         folio_unlock(cpu, vmf.folio)
@@ -158,6 +175,9 @@ cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
         choose_range(cpu, vmf)
         if may_map(cpu, p, vmf):
             folio_becomes_anon(cpu, vmf)
+            for i in range(vmf.nr):
+                check_slot_kept(cpu, vmf.folio + vmf.subpage + i, vmf.start + i, load64(pte_of(cpu, vmf.mm, vmf.first + i)),
+                                vmf.orig_pte + (vmf.start + i - vmf.entry << 9))
             p.map_swapped_in(cpu, vmf)
         else:
             count(cpu, EV_REFAULT_RACED)
@@ -203,6 +223,8 @@ cdef int handle_fault(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept n
         return FAULT_DONE
     if is_swap_pte(vmf.orig_pte):
         vmf.entry = pte_to_swp_entry(vmf.orig_pte)
+        vmf.failures = failures(cpu)
+        vmf.generation = present_generation(cpu, vmf.entry)
         return do_swap_page(cpu, p, vmf, first)
     return do_anonymous_page(cpu, vmf)
 
@@ -247,6 +269,7 @@ cdef int access_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, bint write
         vmf.entry = 0
         vmf.folio = 0
         vmf.fresh = vmf.bypass = vmf.claimed = vmf.spurious = False
+        vmf.orders = cpu.m.geo.anon_orders
         map_one(&vmf, 0)
         count(cpu, EV_PGFAULT)
         mmap_read_lock(cpu, mm)

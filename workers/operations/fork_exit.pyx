@@ -1,7 +1,7 @@
 """An address space begins, is copied, loses pages, ends. Its last user tears it down, as in the kernel."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport add_i32, cas32, load64, store32, store_i32
+from shm.atomic cimport add_i32, cas32, load64, store32, store64, store_i32
 from shm.folio cimport PG_ANON_EXCLUSIVE
 from shm.layout cimport expected_of, ptl_of
 from shm.mm cimport (
@@ -203,6 +203,7 @@ cdef void mmput(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
     cpu.lock(cpu.m.mmlist_lock)
     store32(&s.on_mmlist, MMLIST_NONE)
     cpu.unlock(cpu.m.mmlist_lock)
+    store64(&s.swap_readahead_info, 0)
     css_leave(cpu, s.memcg)
     count(cpu, EV_EXITS)
     point(cpu, &s.state, WRITES)

@@ -1,28 +1,32 @@
 """Folios leave memory: a slot, every PTE a swap entry, the write, out of the cache. Whatever is used on the way stays."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from shm.atomic cimport load32, load_i64
+from shm.atomic cimport load32, load_i32, load_i64
 from shm.folio cimport (
-    PG_ACTIVE, PG_DIRTY, PG_RECLAIM, PG_REFERENCED, PG_SWAPCACHE, PG_WRITEBACK, folio_t,
+    PG_ACTIVE, PG_DIRTY, PG_RECLAIM, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE, PG_WRITEBACK, folio_t,
 )
 from shm.memcg cimport COUNTER_MEMORY, LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, mem_cgroup
+from shm.shmem cimport MAPPING_NONE
 from shm.vmstat cimport (
-    EV_PGSCAN, EV_PGSTEAL, EV_SWPOUT_LARGE, EV_THP_SWPOUT_FALLBACK, LAT_RECLAIM, WAIT_RECLAIM,
+    EV_PGLAZYFREED, EV_PGSCAN, EV_PGSTEAL, EV_SWPOUT_LARGE, EV_THP_SWPOUT_FALLBACK, LAT_RECLAIM, WAIT_RECLAIM,
 )
-from workers.cpu cimport Cpu, account_less, count, record, waited
+from workers.cpu cimport READS, Cpu, account_less, count, point, record, waited
 from workers.mm.filemap cimport folio_trylock, folio_unlock, wait_event_tick
 from workers.mm.huge_memory cimport split_folio
 from workers.mm.memcontrol cimport (
     mem_cgroup_get_nr_swap_pages, mem_cgroup_is_descendant, mem_cgroup_iter,
 )
 from workers.mm.page_alloc cimport (
-    folio_clear, folio_of, folio_pages, folio_put, folio_set, folio_test, folio_test_large, folio_test_set, free_folio,
+    folio_clear, folio_of, folio_pages, folio_put, folio_ref_freeze, folio_set, folio_test, folio_test_large, folio_test_set,
+    free_folio,
 )
 from workers.mm.page_counter cimport counter_of
-from workers.mm.page_io cimport swap_writeout
+from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_writeout
 from workers.mm.rmap cimport folio_mapped, folio_partially_mapped, folio_referenced, try_to_unmap
+from workers.mm.shmem cimport shmem_writeout
 from workers.mm.swap_state cimport mem_cgroup_swap_full
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, isolate_lru_folios, lru_add
+from workers.mm.zswap_writeback cimport zswap_shrink_worker, zswap_shrinker_scan
 from workers.mm.protocol cimport Protocol
 
 cdef enum:  # what became of a folio
@@ -44,16 +48,48 @@ cdef int check_references(Cpu cpu, uint32_t pfn) noexcept nogil:
     return PAGE_ACTIVATE if before or referenced > 1 else PAGE_KEEP
 
 
-cdef int write_and_remove(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
-    """The last steps of an unmapped cache folio: clean it, and take it out. Context: folio locked, unlocked here."""
+cdef int drop_lazyfree(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """The last step of a folio that was freed lazily: nothing is written. Context: folio locked, unmapped, unlocked here."""
+    if not folio_ref_freeze(cpu, pfn, 1):
+        folio_unlock(cpu, pfn)
+        return PAGE_KEEP
+    count(cpu, EV_PGLAZYFREED)
+    folio_unlock(cpu, pfn)
+    free_folio(cpu, pfn)
+    return PAGE_FREED
+
+
+cdef bint may_write(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Whether a folio in the page cache of a file is nobody else's (kernel: is_page_cache_freeable); one that was truncated
+    is nobody's. Context: folio locked, a reference held."""
     cdef folio_t *folio = folio_of(cpu, pfn)
+    if folio_test(folio, PG_SWAPCACHE):
+        return True
+    point(cpu, &folio.refcount, READS)
+    return load32(&folio.mapping) != MAPPING_NONE and load_i32(&folio.refcount) == 2
+
+
+cdef int write_and_remove(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
+    """The last steps of an unmapped cache folio: clean it, and take it out. One of a file goes from its page cache to swap.
+
+    Context: folio locked, unlocked here.
+    """
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef int written
     if folio_test(folio, PG_DIRTY):
         if p.folio_free_swap(cpu, pfn):  # nobody needs its contents any more
             folio_unlock(cpu, pfn)
             return PAGE_KEEP
+        if not may_write(cpu, pfn):
+            folio_unlock(cpu, pfn)
+            return PAGE_KEEP
         folio_clear(folio, PG_DIRTY)
         folio_set(folio, PG_RECLAIM)
-        if swap_writeout(cpu, pfn) < 0:
+        written = swap_writeout(cpu, pfn) if folio_test(folio, PG_SWAPCACHE) else shmem_writeout(cpu, p, pfn)
+        if written == AOP_WRITEPAGE_ACTIVATE:
+            folio_clear(folio, PG_RECLAIM)
+            folio_unlock(cpu, pfn)
+        if written != 0:
             return PAGE_ACTIVATE
         if not folio_trylock(cpu, pfn):
             return PAGE_KEEP
@@ -99,7 +135,8 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
         folio_unlock(cpu, pfn)
         return PAGE_KEEP
     verdict = PAGE_FREED if ignore_references else check_references(cpu, pfn)
-    if verdict == PAGE_FREED and not folio_test(folio, PG_SWAPCACHE):
+    if verdict == PAGE_FREED and folio_test(folio, PG_SWAPBACKED) and not folio_test(folio, PG_SWAPCACHE) and (
+            load32(&folio.mapping) == 0):
         verdict = add_to_swap(cpu, p, pfn, split)
     if verdict == PAGE_FREED and folio_mapped(cpu, pfn) and not try_to_unmap(cpu, p, pfn):
         verdict = PAGE_ACTIVATE
@@ -108,7 +145,7 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
             p.folio_free_swap(cpu, pfn)
         folio_unlock(cpu, pfn)
         return verdict
-    return write_and_remove(cpu, p, pfn)
+    return write_and_remove(cpu, p, pfn) if folio_test(folio, PG_SWAPBACKED) else drop_lazyfree(cpu, pfn)
 
 
 cdef uint32_t shrink_one(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references, bint *split) noexcept nogil:
@@ -126,6 +163,7 @@ cdef uint32_t shrink_one(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_referenc
 cdef uint32_t shrink_folio_list(Cpu cpu, Protocol p, uint32_t *batch, uint32_t n, bint ignore_references) noexcept nogil:
     """Reclaim what can be of `n` isolated folios; the rest goes back to the lists. Returns how many pages are free.
 
+    When zswap has refused one of them, it is shrunk before this returns (kernel: by a worker).
     Context: a reference of each held; no lock; may sleep.
     """
     cdef uint32_t i, page, nr, scanned = 0, freed = 0
@@ -137,6 +175,7 @@ cdef uint32_t shrink_folio_list(Cpu cpu, Protocol p, uint32_t *batch, uint32_t n
         freed += shrink_one(cpu, p, batch[i], ignore_references, &split)
         for page in range(batch[i] + 1, batch[i] + (nr if split else 1)):
             freed += shrink_one(cpu, p, page, ignore_references, &split)
+    zswap_shrink_worker(cpu, p)
     cpu.my.events[EV_PGSCAN] += scanned
     cpu.my.events[EV_PGSTEAL] += freed
     return freed
@@ -205,6 +244,7 @@ cdef uint32_t shrink_node_memcgs(Cpu cpu, Protocol p, uint32_t memcg, uint32_t n
         cg = mem_cgroup_iter(cpu, memcg)
         if can_reclaim_anon_pages(cpu, cg):
             freed += shrink_lruvec(cpu, p, cg, nr - freed, priority)
+            zswap_shrinker_scan(cpu, p, cg, priority)
         if freed >= nr:
             break
     return freed

@@ -4,18 +4,19 @@ Order: no new slots; no allocator still inside; no reference left; no user left;
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from shm.atomic cimport add_i64, fetch_and32, fetch_or32, load32, load64, load_i64, store32
+from shm.atomic cimport add32, add_i64, cas64, fetch_and32, fetch_or32, load32, load64, load_i64, store32
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_UPTODATE
 from shm.layout cimport cluster_of, percpu_of, table_of
 from shm.mm cimport MMLIST_ON, pte_to_swp_entry
 from shm.slots cimport slot_is_free
 from shm.swap_table cimport swap_table_set, swp_tb_bad
-from shm.swapfile cimport SWP_USED, SWP_WRITEOK, swap_info_struct
-from shm.swp_entry cimport swp_entry, swp_entry_t
+from shm.swapfile cimport SWP_PAGE_DISCARD, SWP_SOLIDSTATE, SWP_USED, SWP_WRITEOK, swap_info_struct, swap_usage_in_pages
+from shm.swp_entry cimport swp_entry, swp_entry_t, swp_type
 from shm.trace cimport TRACE_SWAPOFF
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAPOFFS, EV_SWAPOFF_FAILED, LAT_SWAPOFF, WAIT_FOLIO_LOCK, WAIT_OTHER_LOCK
 from workers.cpu cimport READS, WRITES, Cpu, count, point, record, smp_mb, store_delayable32, trace
+from workers.mm.checks cimport alone_at_work, check_slot_kept, check_unuse_round
 from workers.mm.errno cimport EBUSY, EINTR, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
@@ -24,11 +25,14 @@ from workers.mm.memcontrol cimport slot_of
 from workers.mm.memory cimport folio_becomes_anon, map_one, set_present
 from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put, folio_test, stack_pop, stack_push
 from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get
+from workers.mm.swap_avail cimport add_to_avail_list, del_from_avail_list
+from workers.mm.swap_discard cimport flush_discard_work
 from workers.mm.swap_count cimport free_swap_count_continuations
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
 from workers.mm.swapfile cimport swap_entry_referenced, swap_free
 from workers.operations.fork_exit cimport mmput
 from workers.operations.readahead cimport swapin_readahead
+from workers.operations.shmem cimport shmem_unuse
 from workers.mm.protocol cimport Protocol, vm_fault
 
 cdef enum:
@@ -44,6 +48,7 @@ cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     if load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
         map_one(vmf, <uint32_t>(vmf.entry & (folio_pages(cpu, vmf.folio) - 1)))
         folio_becomes_anon(cpu, vmf)
+        check_slot_kept(cpu, vmf.folio + vmf.subpage, vmf.entry, vmf.orig_pte, vmf.orig_pte)
         set_present(cpu, vmf)
         swap_free(cpu, p, vmf.entry)
     pte_unlock(cpu, vmf.mm, vmf.page)
@@ -62,7 +67,7 @@ cdef int unuse_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t de
     vmf.entry = pte_to_swp_entry(vmf.orig_pte)
     vmf.folio = swap_cache_get_folio(cpu, vmf.entry)
     if vmf.folio == 0:
-        vmf.folio = swapin_readahead(cpu, p, vmf.entry, vmf.memcg, &vmf.fresh)
+        vmf.folio = swapin_readahead(cpu, p, &vmf)
     if vmf.folio == 0:
         return ENOMEM if swap_entry_referenced(cpu, vmf.entry) else 0
     folio_lock(cpu, vmf.folio, WAIT_FOLIO_LOCK)
@@ -108,9 +113,15 @@ cdef int try_to_unuse(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
     """Until no slot is in use. 0, -ENOMEM, or -EINTR when the run ends. Context: swapon_mutex held; sleeps."""
     cdef swap_info_struct *si = &cpu.m.si[device]
     cdef uint32_t mm
-    cdef uint64_t off
+    cdef uint64_t off, before
+    cdef bint alone
     cdef int err
-    while load_i64(&si.inuse_pages) != 0:
+    while swap_usage_in_pages(si) != 0:
+        before = <uint64_t>swap_usage_in_pages(si)
+        alone = alone_at_work(cpu)
+        err = shmem_unuse(cpu, p, device)
+        if err < 0:
+            return err
         for mm in range(<uint32_t>cpu.m.geo.mms):
             err = unuse_mm(cpu, p, mm, device)
             if err < 0:
@@ -120,7 +131,8 @@ cdef int try_to_unuse(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
                 unuse_slot(cpu, p, swp_entry(device, off))
         if load32(&cpu.m.control.stop):
             return EINTR
-        if load_i64(&si.inuse_pages) != 0:
+        if swap_usage_in_pages(si) != 0:
+            check_unuse_round(cpu, si, before, alone)
             cpu.relax(LOOK_AGAIN_NS)
     smp_mb(cpu)  # pairs with the barrier of swap_range_free: what was freed before inuse fell is seen
     return 0
@@ -130,11 +142,10 @@ cdef void set_writeok(Cpu cpu, swap_info_struct *si, bint on) noexcept nogil:
     """Let allocation use the device, or not. Context: swapon_mutex held; takes si->lock."""
     cdef int64_t pages = si.pages if on else -<int64_t>si.pages
     cpu.lock(&si.lock)
-    point(cpu, &si.flags, READS)
     if on:
-        fetch_or32(&si.flags, SWP_WRITEOK)
+        add_to_avail_list(cpu, si, True)
     else:
-        fetch_and32(&si.flags, ~<uint32_t>SWP_WRITEOK)
+        del_from_avail_list(cpu, si, True)
     add_i64(&cpu.m.control.nr_swap_pages, pages)
     add_i64(&cpu.m.control.total_swap_pages, pages)
     cpu.unlock(&si.lock)
@@ -174,14 +185,22 @@ cdef int64_t users_of(Cpu cpu, uint32_t device) noexcept nogil:
 
 cdef void wait_for_users(Cpu cpu, swap_info_struct *si) noexcept nogil:
     """percpu_ref_kill, then until nobody has the device pinned. Context: swapon_mutex held; sleeps."""
-    cdef uint32_t i
+    cdef uint32_t i, order
+    cdef uint64_t *next
     point(cpu, &si.dead, WRITES)
     store_delayable32(cpu, &si.dead, 1)
     smp_mb(cpu)
     while users_of(cpu, si.type) != 0:
         wait_event_tick(cpu, &si.dead, cpu.m.control.tick_ns, WAIT_OTHER_LOCK)
     for i in range(<uint32_t>cpu.m.geo.cpus):
-        store32(&percpu_of(&cpu.m, i).cluster[si.type], 0)
+        for order in range(cpu.m.cluster_orders):
+            next = &percpu_of(&cpu.m, i).cluster_next[order]
+            if cpu.m.geo.devices > 1:
+                point(cpu, next, WRITES)
+            if load64(next) and swp_type(load64(next)) == si.type:
+                cas64(next, load64(next), 0)
+    for order in range(cpu.m.cluster_orders):
+        si.global_next[order] = 0
 
 
 cdef void bad_tables(Cpu cpu, swap_info_struct *si, bint present) noexcept nogil:
@@ -230,9 +249,13 @@ cdef int swapoff(Cpu cpu, Protocol p, uint32_t device) noexcept nogil:
         cpu.unlock(cpu.m.swapon_mutex)
         return err
     wait_for_users(cpu, si)
+    if load32(&si.flags) & SWP_PAGE_DISCARD:
+        flush_discard_work(cpu, si)
     bad_tables(cpu, si, False)
     free_swap_count_continuations(cpu, device)
     fetch_and32(&si.flags, ~<uint32_t>SWP_USED)
+    if not load32(&si.flags) & SWP_SOLIDSTATE:
+        add32(&cpu.m.control.nr_rotate_swap, <uint32_t>-1)
     count(cpu, EV_SWAPOFFS)
     record(cpu, LAT_SWAPOFF, since)
     cpu.unlock(cpu.m.swapon_mutex)
@@ -250,6 +273,8 @@ cdef int swapon(Cpu cpu, uint32_t device) noexcept nogil:
     bad_tables(cpu, si, True)
     allow_allocation(cpu, si)
     fetch_or32(&si.flags, SWP_USED)
+    if not load32(&si.flags) & SWP_SOLIDSTATE:
+        add32(&cpu.m.control.nr_rotate_swap, 1)
     point(cpu, &si.dead, WRITES)
     store32(&si.dead, 0)
     set_writeok(cpu, si, True)

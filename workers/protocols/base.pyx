@@ -4,10 +4,11 @@ A version's own steps are in its file; what stands here is that of swap_map with
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uint8_t
 
-from shm.atomic cimport load32, load8, load_i32, store8
+from shm.atomic cimport load32, load64, load8, load_i32, store8
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_WRITEBACK, folio_t
 from shm.mm cimport is_swap_pte, pte_to_swp_entry
+from shm.shmem cimport swp_to_radix_entry
 from shm.slots cimport slot_only_has_cache
 from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
 from shm.swapfile cimport SWP_WRITEOK
@@ -21,35 +22,26 @@ from workers.mm.page_alloc cimport (
     folio_of, folio_pages, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
 )
 from workers.mm.rmap cimport folio_mapped
-from workers.mm.protocol cimport ADD_ALLOC, PIN_ZAP, TTRS_ANYWAY, TTRS_FULL, TTRS_UNMAPPED, Protocol, vm_fault
+from workers.mm.protocol cimport ADD_ALLOC, PIN_ZAP, SWAPIN_READAHEAD, TTRS_ANYWAY, TTRS_FULL, TTRS_UNMAPPED, Protocol, vm_fault
+from workers.mm.shmem cimport shmem_delete_from_page_cache
 from workers.mm.swap_alloc cimport swap_alloc_entry
 from workers.mm.swap_count cimport add_swap_count_continuation, map_count_down, map_count_up
+from workers.mm.zswap_pool cimport zswap_tree_load
 from workers.mm.swap_state cimport (
     folio_matches_swap_entry, folio_swapped, mem_cgroup_swap_full, swap_cache_get_folio,
 )
 from workers.mm.swapfile cimport (
     get_swap_device, put_swap_device, put_swap_folio, si_of, swap_cache_lock, swap_cache_unlock, swap_cluster_lock,
-    swap_cluster_unlock, swap_entry_free_locked,
+    swap_cluster_unlock, swap_entry_free_locked, swap_free, swap_shmem_alloc,
 )
 
-cdef enum:
-    CACHE_ONLY_TRIES = 64  # slots reclaimed for one allocation before it gives up
 
+cdef swp_entry_t find_slots(Cpu cpu, Protocol p, uint32_t pfn, uint32_t order) noexcept nogil:
+    """2^order slots for the folio, taken as the protocol takes them: the first; 0 when swap is full.
 
-cdef swp_entry_t find_slot(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
-    """A slot for the folio, taken as the protocol takes it; 0 when swap is full. Slots in the way are reclaimed.
-
-    Context: folio locked, uptodate, not in the cache; takes cluster locks, folio locks by trylock.
+    Context: folio locked, uptodate, not in the cache; takes cluster locks, folio locks by trylock; may sleep.
     """
-    cdef swp_entry_t entry = 0, cache_only = 0
-    cdef uint32_t tries
-    for tries in range(CACHE_ONLY_TRIES):
-        entry = swap_alloc_entry(cpu, p, pfn, &cache_only)
-        if entry or not cache_only:
-            break
-        if get_swap_device(cpu, cache_only):
-            p.try_to_reclaim_swap(cpu, cache_only, TTRS_ANYWAY)
-            put_swap_device(cpu, swp_type(cache_only))
+    cdef swp_entry_t entry = swap_alloc_entry(cpu, p, pfn, order)
     if not entry:
         count(cpu, EV_SWAP_FULL)
     return entry
@@ -58,6 +50,7 @@ cdef swp_entry_t find_slot(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
 cdef class Base(Protocol):
     def __cinit__(self):
         self.slot_format = SLOTS_MAP_CACHE
+        self.map_shmem = True
 
     cdef bint pin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil:
         """Context: no lock needed. By a reference that swapoff waits for."""
@@ -99,9 +92,9 @@ cdef class Base(Protocol):
         """Context: cluster lock and cont_lock held."""
         cpu.unlock(&si_of(cpu, entry).cont_lock)
 
-    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
+    cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil:
         """Context: folio locked; cluster lock held. The slots get the bit (W_res opens: allocated, not yet cached)."""
-        cdef uint32_t i, nr = folio_pages(cpu, pfn)
+        cdef uint32_t i
         if not load32(&si_of(cpu, entry).flags) & SWP_WRITEOK:
             return False
         for i in range(nr):
@@ -111,6 +104,14 @@ cdef class Base(Protocol):
         cpu.my.reserved_nr = nr
         return True
 
+    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+        """Context: the device is pinned; may sleep. Who inserts waits for nobody: a locked folio is found, not waited for."""
+        return self.swap_cache_alloc_folio(cpu, entry, memcg, fresh)
+
+    cdef bint zswap_still_stored(self, Cpu cpu, swp_entry_t entry, uint32_t index) noexcept nogil:
+        """Context: the slot's folio locked and in the swap cache: nobody stores, loads or frees. By the entry's own index."""
+        return zswap_tree_load(cpu, entry) == index
+
     cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil:
         """Context: folio locked, page-table lock held. When swap is short, and for a store to a page that nobody else has."""
         return mem_cgroup_swap_full(cpu, vmf.folio) or (
@@ -118,7 +119,7 @@ cdef class Base(Protocol):
 
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster locks. The slot is allocated first and the folio put in the cache after it."""
-        cdef swp_entry_t entry = find_slot(cpu, self, pfn)
+        cdef swp_entry_t entry = find_slots(cpu, self, pfn, folio_of(cpu, pfn).order)
         if not entry:
             return ENOMEM
         if mem_cgroup_try_charge_swap(cpu, self, pfn, entry) < 0:
@@ -165,6 +166,33 @@ cdef class Base(Protocol):
     cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil:
         """Context: a look. A swap entry of that device, and nothing else."""
         return is_swap_pte(pte) and swp_type(pte_to_swp_entry(pte)) == device
+
+    cdef bint move_matches(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+        """Context: folio locked. What was looked up without a lock may be another slot's by now."""
+        return folio_matches_swap_entry(cpu, pfn, entry)
+
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Context: folio locked and in the cache; takes the cluster lock. SWAP_MAP_SHMEM, which is never counted (up to 6.19)."""
+        swap_shmem_alloc(cpu, entry)
+
+    cdef void shmem_leave_page_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked, in both caches; takes cluster lock, i_pages. The reference first: a truncation finds it."""
+        self.shmem_dup_swap(cpu, load64(&folio_of(cpu, pfn).swap))
+        shmem_delete_from_page_cache(cpu, pfn, swp_to_radix_entry(load64(&folio_of(cpu, pfn).swap)))
+
+    cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: the device is pinned. Through readahead, whatever the device (up to 6.12)."""
+        return SWAPIN_READAHEAD
+
+    cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil:
+        """Context: folio locked; takes cluster lock. The cache first, then the reference, which frees the slot (up to 6.19)."""
+        self.swap_cache_del_folio(cpu, vmf.folio)
+        if dirty:
+            folio_set(folio_of(cpu, vmf.folio), PG_DIRTY)
+        swap_free(cpu, self, vmf.entry)
+
+    cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: none. Nothing was claimed."""
 
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster lock. The count cannot rise: 0 to 1 needs the folio lock."""

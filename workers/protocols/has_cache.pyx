@@ -14,6 +14,7 @@ from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport Cpu, count
+from workers.mm.checks cimport note_slot_of_folio
 from workers.mm.errno cimport EEXIST
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_refault,
@@ -67,8 +68,19 @@ cdef class HasCache(Base):
 
     cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
         """Context: the device is pinned; may sleep, a tick at a time while somebody else has the bit."""
+        return self.read_swap_cache_async(cpu, entry, memcg, fresh, False)
+
+    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+        """Context: the device is pinned; may sleep, but never for the bit: its owner may be who reclaims just now."""
+        return self.read_swap_cache_async(cpu, entry, memcg, fresh, True)
+
+    cdef uint32_t read_swap_cache_async(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil:
+        """Find the folio, or claim the slot and insert one. Context: the device is pinned; may sleep, for the bit unless
+        `skip_if_exists`."""
         cdef uint64_t shadow = 0
         cdef uint32_t pfn, own = 0
+        cdef swp_entry_t outer = cpu.my.claimed_entry
+        cdef uint32_t outer_nr = <uint32_t>cpu.my.claimed_nr
         cdef int err = EEXIST
         fresh[0] = False
         while True:
@@ -83,6 +95,9 @@ cdef class HasCache(Base):
             if err != EEXIST:
                 break
             count(cpu, EV_SWAPCACHE_EEXIST)
+            if skip_if_exists:
+                cpu.my.refused_entry = 0
+                break
             self.claim_refused(cpu, False)
         if err != 0:
             if err != EEXIST:
@@ -93,11 +108,11 @@ cdef class HasCache(Base):
         claim_begins(cpu, entry, 1)  # W_claim: until the folio is in the cache, losers find nothing
         if mem_cgroup_swapin_charge_folio(cpu, own, memcg, entry) < 0:
             put_swap_folio(cpu, self, entry, 1)
-            claim_begins(cpu, 0, 0)
+            claim_begins(cpu, outer, outer_nr)
             put_locked_folio(cpu, own)
             return 0
         self.swap_cache_add_folio(cpu, own, entry, &shadow, ADD_SWAPIN)
-        claim_begins(cpu, 0, 0)
+        claim_begins(cpu, outer, outer_nr)
         memcg1_swapin(cpu, entry, 1)
         if shadow:
             workingset_refault(cpu, own, shadow)
@@ -137,16 +152,12 @@ cdef class HasCache(Base):
 
     cdef void read_private(self, Cpu cpu, vm_fault *vmf, uint32_t own, swp_entry_t entry) noexcept nogil:
         """The rest of a bypass: slots from `entry` on into the new folio. Context: device pinned, folio locked; may sleep."""
-        cdef uint64_t *word
-        memcg1_swapin(cpu, entry, folio_pages(cpu, own))
-        word = swap_word(cpu, vmf.entry)
-        if word != NULL and swp_tb_is_shadow(load64(word)):
-            workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
-        lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
+        self.swapped_in_unseen(cpu, own, entry)
         folio_set(folio_of(cpu, own), PG_CLAIMED)
         store64(&folio_of(cpu, own).swap, entry)
         vmf.folio = own
         vmf.fresh = True
+        note_slot_of_folio(cpu, own, entry)
         swap_read_folio(cpu, own)
         store64(&folio_of(cpu, own).swap, 0)
         folio_clear(folio_of(cpu, own), PG_CLAIMED)
@@ -177,11 +188,19 @@ cdef class HasCache(Base):
         Context: swap_cache_lock held, dropped here; takes cluster lock after it.
         """
         cdef swp_entry_t outer = cpu.my.claimed_entry
-        cdef uint32_t outer_nr = cpu.my.claimed_nr
+        cdef uint32_t outer_nr = <uint32_t>cpu.my.claimed_nr
         claim_begins(cpu, entry, nr)
         swap_cache_unlock(cpu, entry)
         put_swap_folio(cpu, self, entry, nr)
         claim_begins(cpu, outer, outer_nr)
+
+    cdef void swapped_in_unseen(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+        """What a swap-in does beside the read, for a folio that no lookup finds. Context: the slot pinned, the folio charged."""
+        cdef uint64_t *word = swap_word(cpu, entry)
+        memcg1_swapin(cpu, entry, folio_pages(cpu, pfn))
+        if word != NULL and swp_tb_is_shadow(load64(word)):
+            workingset_refault(cpu, pfn, swp_tb_to_shadow(load64(word)))
+        lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
 
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:
         """Who cannot have the bit waits before it tries again: a fault, or a readahead. Context: the device is pinned; sleeps."""

@@ -10,26 +10,27 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store8
 from shm.cluster cimport swap_cluster_info
-from shm.folio cimport PG_ACTIVE
+from shm.folio cimport PG_ACTIVE, PG_DIRTY
 from shm.slots cimport slot_byte
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport WRITES, Cpu, count, point
+from workers.mm.checks cimport cache_deletions, check_retry
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_refault,
 )
 from workers.mm.memory cimport alloc_swap_folio, alloc_swapin_folio, put_locked_folio, set_present
-from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put_refs, folio_test, folio_test_large
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put_refs, folio_set, folio_test, folio_test_large
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, vm_fault
 from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    ci_of, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free_nr, swap_word,
+    ci_of, folio_dup_swap, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_free_nr, swap_word,
     synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
@@ -40,6 +41,8 @@ cdef class SwapCache(Base):
     def __cinit__(self):
         self.name = "swap_cache"
         self.i_pages = False
+        self.zeromap = True
+        self.map_shmem = False
 
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
         """Context: folio locked; takes cluster lock. Nothing is changed on an error."""
@@ -81,19 +84,21 @@ cdef class SwapCache(Base):
         What is returned carries a reference; the new folio is let go when it is not what is returned.
         Context: the new folio locked, the device pinned; may sleep.
         """
-        cdef uint64_t shadow = 0
+        cdef uint64_t shadow = 0, deletions
         cdef uint32_t found = 0
         cdef int err
         while True:
             err = self.swap_cache_add_folio(cpu, pfn, entry, &shadow, ADD_SWAPIN)
             if err != EEXIST:
                 break
+            deletions = cache_deletions(cpu)
             count(cpu, EV_SWAPCACHE_EEXIST)
             if folio_test_large(cpu, pfn):  # whoever cached one of the slots may have done so for itself alone
                 break
             found = swap_cache_get_folio(cpu, entry)
             if found:
                 break
+            check_retry(cpu, entry, deletions)
         if err == 0 and not charged and mem_cgroup_swapin_charge_folio(cpu, pfn, memcg, entry) < 0:
             self.swap_cache_del_folio(cpu, pfn)
             err = ENOMEM
@@ -129,7 +134,7 @@ cdef class SwapCache(Base):
         cdef swp_entry_t entry
         if not synchronous_io(cpu, vmf.entry):
             return SWAPIN_READAHEAD
-        own = alloc_swapin_folio(cpu, vmf, cpu.m.geo.anon_orders)
+        own = alloc_swapin_folio(cpu, vmf, vmf.orders)
         if not own:
             return SWAPIN_OOM
         entry = vmf.entry & ~<uint64_t>(folio_pages(cpu, own) - 1)
@@ -165,6 +170,21 @@ cdef class SwapCache(Base):
         for i in range(folio_pages(cpu, pfn)):
             self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry + i)
         swap_cluster_unlock(cpu, entry)
+
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+        """Context: folio locked and in the cache; takes the cluster lock. A reference as any other."""
+        folio_dup_swap(cpu, self, entry)
+
+    cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: the device is pinned; may sleep. As a fault does."""
+        return self.swapin_folio(cpu, vmf)
+
+    cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil:
+        """Context: folio locked; takes cluster lock. The reference first; the slot is freed when the cache lets go."""
+        swap_free(cpu, self, vmf.entry)
+        self.swap_cache_del_folio(cpu, vmf.folio)
+        if dirty:
+            folio_set(folio_of(cpu, vmf.folio), PG_DIRTY)
 
     cdef void swap_pin_cache_locked(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
         """What the swap cache pins the slot with, beside the word. Context: cluster lock held. The bit."""

@@ -18,11 +18,12 @@ from workers.cpu cimport Cpu
 from workers.mm.errno cimport ENOMEM
 from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of
 from workers.mm.memory cimport set_present
+from workers.mm.page_alloc cimport folio_of
 from workers.mm.protocol cimport vm_fault
 from workers.mm.swap_count cimport map_count_down, map_count_up_cached
 from workers.mm.swap_state cimport folio_enters_cache
 from workers.mm.swapfile cimport si_of, swap_entry_free_locked, swap_free_nr, swap_word
-from workers.protocols.base cimport find_slot
+from workers.protocols.base cimport find_slots
 from workers.protocols.swap_cache cimport SwapCache
 
 
@@ -45,11 +46,13 @@ cdef class SwapTable(SwapCache):
         if not slot_has_references(&cpu.m, slot_of(cpu, entry)):
             swap_entry_free_locked(cpu, ci, entry)
 
-    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
+    cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil:
         """Context: folio locked; cluster lock held. Allocation and insertion are one critical section."""
+        cdef uint32_t i
         if not load32(&si_of(cpu, entry).flags) & SWP_WRITEOK:
             return False
-        folio_enters_cache(cpu, pfn, entry, swap_word(cpu, entry))
+        for i in range(nr):
+            folio_enters_cache(cpu, pfn, entry + i, swap_word(cpu, entry + i))
         return True
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
@@ -61,11 +64,12 @@ cdef class SwapTable(SwapCache):
 
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster locks. A charge that fails takes the folio out again, which frees the slot."""
-        cdef swp_entry_t entry = find_slot(cpu, self, pfn)
+        cdef swp_entry_t entry = find_slots(cpu, self, pfn, folio_of(cpu, pfn).order)
         if not entry:
             return ENOMEM
         if mem_cgroup_try_charge_swap(cpu, self, pfn, entry) < 0:
             self.swap_cache_del_folio(cpu, pfn)
+            cpu.my.dropped_clean = 0  # nothing was written: the folio is what it was before
             return ENOMEM
         return 0
 

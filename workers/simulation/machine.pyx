@@ -75,12 +75,13 @@ cdef class Machine:
         self.simulator.start(cpu, seated, &self.seats[cpu])
 
     def begin_preparation(self) -> None:
-        """CPU 0 alone makes the address spaces, and the disk's CPU serves it; to be followed by run_for of the simulator."""
+        """CPU 0 alone makes the address spaces, and the disks' CPUs serve it; to be followed by run_for of the simulator."""
+        cdef uint32_t cpu
         self.m.control.cpus_working = 1
         self.simulator.restart(self.run.seed, None, None)
         self.seat(0, True)
-        if self.plan.workers > self.run.cpus:
-            self.seat(<uint32_t>self.run.cpus, False)
+        for cpu in range(<uint32_t>self.run.cpus, <uint32_t>self.plan.workers):
+            self.seat(cpu, False)
 
     cdef void age(self) noexcept nogil:
         """No page has been used of late: else the first to reclaim would find a memory full of pages in use."""

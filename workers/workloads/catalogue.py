@@ -5,15 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workers.spec import RunSpec
+from workers.workloads.devices import SwapoffLoop, ZramSwapin
 from workers.workloads.mix import Mix
+from workers.workloads.programs import KernelBuild, Redis
 from workers.workloads.scenarios import ForkFault, ThreadFault, Usemem
 from workers.workloads.trace import Trace
 from workers.workloads.trace_file import read_header, resolve
 from workers.workloads.workload import Workload
 
-CLASSES = {"thread_fault": ThreadFault, "fork_fault": ForkFault, "usemem": Usemem, "mix": Mix, "trace": Trace}
-PAGES = {"thread_fault": 2048, "fork_fault": 2048, "usemem": 4096, "mix": 256}
-RESIDENT_SHARE = {"usemem": 8}  # one part in so many; vm-scalability's 31 x 1 GiB in 4 GiB. All others: half
+CLASSES = {
+    "thread_fault": ThreadFault,
+    "fork_fault": ForkFault,
+    "usemem": Usemem,
+    "mix": Mix,
+    "trace": Trace,
+    "redis": Redis,
+    "kernel_build": KernelBuild,
+    "zram_swapin": ZramSwapin,
+    "swapoff_loop": SwapoffLoop,
+}
+PAGES = {
+    "thread_fault": 2048,
+    "fork_fault": 2048,
+    "usemem": 4096,
+    "mix": 256,
+    "redis": 4096,
+    "zram_swapin": 1 << 18,
+    "swapoff_loop": 1024,
+}
+COMPILE = "cc1"  # what kernel_build replays unless a run says otherwise
+# One part in so many. usemem: vm-scalability's 31 x 1 GiB in 4 GiB; redis: half of the servers' pages, for a child
+# shares those of its server. All others: half.
+RESIDENT_SHARE = {"usemem": 8, "redis": 4}
+ALL_RESIDENT = ("zram_swapin", "swapoff_loop")
 PAGES_COOPERATIVE = 6  # few enough that schedules collide
 
 
@@ -27,12 +51,18 @@ class Shape:
     resident_pages: int
 
 
+def trace_of(spec: RunSpec) -> str | None:
+    """The recording that a run replays: the one it names, or that of a compile for kernel_build; None: none."""
+    return spec.trace or (COMPILE if spec.scenario == "kernel_build" else None)
+
+
 def shape_of(spec: RunSpec) -> Shape:
     """What the scenario looks like: as the spec says, else by scenario. Errors: TraceError, ValueError."""
-    if spec.trace is not None:
-        pages = read_header(resolve(spec.trace)).pages
+    trace = trace_of(spec)
+    if trace is not None:
+        pages = read_header(resolve(trace)).pages
         if spec.pages is not None and spec.pages != pages:
-            raise ValueError(f"pages is {spec.pages}, but trace {spec.trace!r} has {pages}; leave pages out")
+            raise ValueError(f"pages is {spec.pages}, but trace {trace!r} has {pages}; leave pages out")
     else:
         default = PAGES[spec.scenario] if spec.executor == "processes" else PAGES_COOPERATIVE
         pages = spec.pages or default
@@ -42,14 +72,19 @@ def shape_of(spec: RunSpec) -> Shape:
         "usemem": spec.cpus,
         "mix": spec.mms or spec.cpus + 2,
         "trace": spec.mms or 2,
+        "redis": spec.cpus,
+        "kernel_build": spec.cpus + 1,
+        "zram_swapin": 1,
+        "swapoff_loop": 1,
     }[spec.scenario]
     if spec.mms is not None and spec.mms != mms:
         raise ValueError(f"mms is {spec.mms}, but scenario {spec.scenario} with {spec.cpus} CPUs has {mms}")
     share = RESIDENT_SHARE.get(spec.scenario, 2) if spec.executor == "processes" else 2
+    share = 1 if spec.scenario in ALL_RESIDENT else share
     limit = spec.memcg.limit_pages or max(pages * mms // share, spec.cpus + 2)
     return Shape(spec.cpus, pages, mms, limit)
 
 
 def workload(spec: RunSpec, shape: Shape) -> Workload:
     """A fresh Workload of the spec's scenario, for one CPU."""
-    return CLASSES[spec.scenario](spec, shape)
+    return CLASSES[spec.scenario](spec.model_copy(update={"trace": trace_of(spec)}), shape)

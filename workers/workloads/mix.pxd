@@ -12,6 +12,14 @@ cdef enum:
     MIX_FORK
     MIX_EXIT
     MIX_SWAPOFF
+    MIX_COLD
+    MIX_WILLNEED
+    MIX_FREE
+    MIX_MOVE
+    MIX_SHMEM_READ
+    MIX_SHMEM_WRITE
+    MIX_SHMEM_TRUNCATE
+    MIX_ZSWAP_WRITEBACK
     NR_MIX
 
 cdef class Mix(Workload):
@@ -19,5 +27,8 @@ cdef class Mix(Workload):
     cdef uint32_t total
 
     cdef int choose(self, Cpu cpu) noexcept nogil
+    cdef void swap_device(self, Cpu cpu, Protocol p) noexcept nogil
+    cdef void move_page(self, Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nogil
     cdef uint32_t find(self, Cpu cpu, uint32_t state) noexcept nogil
+    cdef void on_file(self, Cpu cpu, Protocol p, int operation) noexcept nogil
     cdef void on_mm(self, Cpu cpu, Protocol p, int operation, uint32_t mm) noexcept nogil

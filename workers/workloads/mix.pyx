@@ -6,10 +6,15 @@ from shm.mm cimport MM_LIVE, MM_UNUSED
 from shm.vmstat cimport EV_OPERATIONS
 from workers.cpu cimport Cpu, count, random_u64
 from workers.mm.rmap cimport mmget_not_zero
+from workers.mm.zswap_writeback cimport zswap_shrink_tree
 from workers.operations.fault cimport access_page
 from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init, mmput
-from workers.operations.madvise cimport madvise_dontneed, madvise_pageout
+from workers.operations.madvise cimport (
+    madvise_cold, madvise_dontneed, madvise_free, madvise_pageout, madvise_willneed,
+)
+from workers.operations.move cimport userfaultfd_move
 from workers.operations.reclaim cimport memory_reclaim
+from workers.operations.shmem cimport shmem_read, shmem_truncate, shmem_write
 from workers.operations.swapoff cimport swapoff, swapon
 from workers.mm.protocol cimport Protocol
 from workers.workloads.workload cimport MEMCG, Workload, home_memcg
@@ -18,7 +23,8 @@ cdef enum:
     RANGE_PAGES = 16  # of one madvise
     RECLAIM_PAGES = 32
 
-OPERATIONS = ("load", "store", "pageout", "dontneed", "reclaim", "fork", "exit", "swapoff")
+OPERATIONS = ("load", "store", "pageout", "dontneed", "reclaim", "fork", "exit", "swapoff", "cold",
+              "willneed", "free", "move", "shmem_read", "shmem_write", "shmem_truncate", "zswap_writeback")
 
 
 cdef class Mix(Workload):
@@ -55,9 +61,41 @@ cdef class Mix(Workload):
             madvise_pageout(cpu, p, mm, page, end)
         elif operation == MIX_DONTNEED:
             madvise_dontneed(cpu, p, mm, page, end)
+        elif operation == MIX_COLD:
+            madvise_cold(cpu, mm, page, end)
+        elif operation == MIX_WILLNEED:
+            madvise_willneed(cpu, p, mm, page, end)
+        elif operation == MIX_FREE:
+            madvise_free(cpu, p, mm, page, end)
+        elif operation == MIX_MOVE:
+            self.move_page(cpu, p, mm, page)
         elif operation == MIX_FORK:
             count(cpu, EV_OPERATIONS)
             fork_mm(cpu, p, mm, self.find(cpu, MM_UNUSED))
+
+    cdef void swap_device(self, Cpu cpu, Protocol p) noexcept nogil:
+        """A device goes, and comes back."""
+        cdef uint32_t device = 0 if cpu.m.geo.devices == 1 else <uint32_t>(random_u64(cpu) % cpu.m.geo.devices)
+        if swapoff(cpu, p, device) == 0:
+            swapon(cpu, device)
+
+    cdef void move_page(self, Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nogil:
+        """Make room at a second place, and move the page there: all pages are in use, as a rule."""
+        cdef uint32_t to = <uint32_t>(random_u64(cpu) % self.pages)
+        if to != page:
+            madvise_dontneed(cpu, p, mm, to, to + 1)
+            userfaultfd_move(cpu, p, mm, page, to)
+
+    cdef void on_file(self, Cpu cpu, Protocol p, int operation) noexcept nogil:
+        """An operation on one page of a file, or a hole of several."""
+        cdef uint32_t inode = <uint32_t>(random_u64(cpu) % cpu.m.geo.inodes), pages = <uint32_t>cpu.m.geo.inode_pages
+        cdef uint32_t page = <uint32_t>(random_u64(cpu) % pages)
+        if operation == MIX_SHMEM_READ:
+            shmem_read(cpu, p, inode, page)
+        elif operation == MIX_SHMEM_WRITE:
+            shmem_write(cpu, p, inode, page)
+        else:
+            shmem_truncate(cpu, p, inode, page, page + RANGE_PAGES if page + RANGE_PAGES < pages else pages)
 
     cdef uint32_t find(self, Cpu cpu, uint32_t state) noexcept nogil:
         """An mm in that state, from a random place on; when there is none, the one at that place."""
@@ -77,8 +115,12 @@ cdef class Mix(Workload):
             count(cpu, EV_OPERATIONS)
             exit_mm(cpu, p, mm)
         elif operation == MIX_SWAPOFF:
-            if swapoff(cpu, p, 0) == 0:
-                swapon(cpu, 0)
+            self.swap_device(cpu, p)
+        elif operation == MIX_ZSWAP_WRITEBACK:
+            count(cpu, EV_OPERATIONS)
+            zswap_shrink_tree(cpu, p, MEMCG, RECLAIM_PAGES)
+        elif MIX_SHMEM_READ <= operation <= MIX_SHMEM_TRUNCATE:
+            self.on_file(cpu, p, operation)
         elif mmget_not_zero(cpu, mm):
             self.on_mm(cpu, p, operation, mm)
             mmput(cpu, p, mm)

@@ -9,14 +9,7 @@ from workers.cpu cimport Cpu
 from workers.operations.fault cimport access_page
 from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init
 from workers.mm.protocol cimport Protocol
-from workers.workloads.workload cimport Workload, home_memcg
-
-
-cdef void populate(Cpu cpu, Protocol p, uint32_t mm, uint32_t pages) noexcept nogil:
-    """Store to every page once, so that each has contents and most are swapped out."""
-    cdef uint32_t page
-    for page in range(pages):
-        access_page(cpu, p, mm, page, True)
+from workers.workloads.workload cimport Workload, home_memcg, populate
 
 
 cdef class ThreadFault(Workload):

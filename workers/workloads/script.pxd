@@ -20,13 +20,21 @@ cdef enum:
     SCRIPT_SWAP_MAX
     SCRIPT_MEMCG_OFFLINE
     SCRIPT_MEMCG_ONLINE
+    SCRIPT_COLD
+    SCRIPT_WILLNEED
+    SCRIPT_FREE
+    SCRIPT_MOVE
+    SCRIPT_SHMEM_READ
+    SCRIPT_SHMEM_WRITE
+    SCRIPT_SHMEM_TRUNCATE
+    SCRIPT_ZSWAP_WRITEBACK
     ESRCH = -3  # of a step: the mm is not alive
 
 cdef struct script_step:
     uint32_t operation
-    uint32_t mm
+    uint32_t mm  # or inode, or device
     uint32_t first  # page, child, or number
-    uint32_t end
+    uint32_t end  # or where a page is moved to
     int64_t result
     uint32_t done
     uint32_t memcg
@@ -38,7 +46,9 @@ cdef class Script:
     cdef readonly uint32_t length
 
     cdef int64_t access(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
+    cdef int64_t advise(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
     cdef int64_t on_mm(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
+    cdef int64_t on_file(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
     cdef int64_t on_memcg(self, Cpu cpu, script_step *s) noexcept nogil
     cdef int64_t one(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil
     cdef void play(self, Cpu cpu, Protocol p) noexcept nogil

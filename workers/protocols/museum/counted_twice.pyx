@@ -19,9 +19,9 @@ cdef class CountedTwice(SwapCache):
     def __cinit__(self):
         self.name = "counted_twice"
 
-    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
+    cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil:
         """Context: folio locked; cluster lock held. The caller subtracts too."""
-        if not SwapCache.cluster_alloc_slot(self, cpu, ci, entry, pfn):
+        if not SwapCache.cluster_alloc_range(self, cpu, ci, entry, pfn, nr):
             return False
-        add_i64(&cpu.m.control.nr_swap_pages, -1)
+        add_i64(&cpu.m.control.nr_swap_pages, -<int>nr)
         return True

@@ -21,9 +21,11 @@ cdef class WriteokAtEntry(SwapCache):
     def __cinit__(self):
         self.name = "writeok_at_entry"
 
-    cdef bint cluster_alloc_slot(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn) noexcept nogil:
+    cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil:
         """Context: folio locked; cluster lock held. SWP_WRITEOK may be clear by now."""
-        store8(&cpu.m.swap_map[slot_of(cpu, entry)], SWAP_HAS_CACHE)
+        cdef uint32_t i
+        for i in range(nr):
+            store8(&cpu.m.swap_map[slot_of(cpu, entry + i)], SWAP_HAS_CACHE)
         cpu.my.reserved_entry = entry
-        cpu.my.reserved_nr = 1
+        cpu.my.reserved_nr = nr
         return True

@@ -1,0 +1,21 @@
+"""What an attempt broke as its kernel is known to."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """A document of each attempt; none of those from before."""
+    op.add_column("attempts", sa.Column("known", sa.JSON(none_as_null=True), nullable=True))
+
+
+def downgrade() -> None:
+    """Drop it again."""
+    op.drop_column("attempts", "known")

@@ -1,0 +1,27 @@
+"""C19. What is left of a slot's last owner would be read by its next one: a zero bit hides what is written, an entry too."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.layout cimport layout_t
+from shm.slots cimport slot_in_zswap, slot_is_free, slot_is_zero
+from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot, last_of, tell
+
+from workers.invariants.law import ALL
+
+
+cdef class CopiesOfUsedSlots(ClusterLaw):
+    """A slot that the zero-filled map marks, or for which zswap keeps an entry, is not free."""
+
+    def __cinit__(self):
+        self.id = "C19"
+        self.points = ("C",)
+        self.cluster_protocols = ALL
+
+    cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
+        cdef uint64_t i, slot
+        if m.geo.zeromap == 0 and m.geo.zswap_pages == 0:
+            return
+        for i in range(first_of(m, cluster), last_of(m, cluster)):
+            slot = first_slot(m, device) + i
+            if (slot_is_zero(m, slot) or slot_in_zswap(m, slot) != 0) and slot_is_free(m, slot):
+                tell(out, b"device %lu slot %lu is free, its zero bit is %lu, its entry in zswap %lu", device, i,
+                     slot_is_zero(m, slot), slot_in_zswap(m, slot))

@@ -1,0 +1,185 @@
+"""UFFDIO_MOVE: a page that nobody else has goes to another address of its mm, memory or swap entry, without a copy.
+
+The page may be swapped in or out, or its slot become somebody else's, until its folio and both page-table locks are held:
+then all that was seen before is looked at again.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+
+from shm.atomic cimport load64, store32
+from shm.folio cimport PG_ANON_EXCLUSIVE, folio_t
+from shm.layout cimport expected_of, ptl_of
+from shm.mm cimport (
+    PTES_PER_PTL, PTE_DIRTY, PTE_SWP_EXCLUSIVE, expect_moved, is_swap_pte, mk_pte, pte_pfn, pte_present, pte_to_swp_entry,
+)
+from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
+from shm.swap_table cimport swp_tb_is_folio
+from shm.swp_entry cimport swp_entry_t
+from shm.vmstat cimport EV_MOVES, EV_OPERATIONS, WAIT_FOLIO_LOCK
+from workers.cpu cimport READS, Cpu, count, point
+from workers.mm.errno cimport EAGAIN, EBUSY, EEXIST, ENOENT
+from workers.mm.filemap cimport folio_lock, folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
+from workers.mm.page_alloc cimport folio_get, folio_of, folio_put, folio_test
+from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte
+from workers.mm.swap_state cimport swap_cache_get_folio
+from workers.mm.swapfile cimport swap_map_get, swap_word
+from workers.mm.protocol cimport PIN_READ, Protocol
+
+cdef struct move_t:
+    uint32_t mm
+    uint32_t src
+    uint32_t dst
+    uint64_t pte  # of src, as it was seen
+
+
+cdef void double_pt_lock(Cpu cpu, move_t *move) noexcept nogil:
+    """Context: mm_users held; takes the page-table locks of both pages, the lower one first."""
+    cdef uint32_t low = min(move.src, move.dst), high = max(move.src, move.dst)
+    pte_lock(cpu, move.mm, low)
+    if high // PTES_PER_PTL != low // PTES_PER_PTL:
+        cpu.lock_nested(ptl_of(&cpu.m, move.mm, high))
+
+
+cdef void double_pt_unlock(Cpu cpu, move_t *move) noexcept nogil:
+    """Context: both page-table locks held, given back."""
+    cdef uint32_t low = min(move.src, move.dst), high = max(move.src, move.dst)
+    if high // PTES_PER_PTL != low // PTES_PER_PTL:
+        pte_unlock(cpu, move.mm, high)
+        pte_unlock(cpu, move.mm, low)
+    else:
+        ptes_unlock(cpu, move.mm, low, high + 1)
+
+
+cdef bint ptes_stable(Cpu cpu, move_t *move) noexcept nogil:
+    """Whether the page is still where and what it was, and its new place free. Context: both page-table locks held."""
+    return load64(pte_of(cpu, move.mm, move.src)) == move.pte and load64(pte_of(cpu, move.mm, move.dst)) == 0
+
+
+cdef void exchange(Cpu cpu, move_t *move, uint32_t pfn, uint64_t pte) noexcept nogil:
+    """The PTE, and with it the program's store. Context: both page-table locks held, the folio (if any) locked."""
+    cdef uint64_t *expected = expected_of(&cpu.m, move.mm)
+    if pfn:
+        store32(&folio_of(cpu, pfn).anon_vma, cpu.m.mms[move.mm].anon_vma)
+        store32(&folio_of(cpu, pfn).index, move.dst)
+    set_pte(cpu, move.mm, move.src, 0)
+    set_pte(cpu, move.mm, move.dst, pte)
+    expected[move.dst] = expect_moved(expected[move.src])
+    expected[move.src] = 0
+    count(cpu, EV_MOVES)
+
+
+cdef int move_present_pte(Cpu cpu, move_t *move, uint32_t pfn) noexcept nogil:
+    """0, -EAGAIN, -EBUSY. Context: folio locked; takes anon_vma lock, under it both page-table locks."""
+    cdef uint32_t anon_vma = folio_of(cpu, pfn).anon_vma
+    cdef int result = 0
+    cpu.lock(&cpu.m.anon_vmas[anon_vma].lock)  # a walk over the folio's PTEs goes by the index that changes
+    double_pt_lock(cpu, move)
+    if not ptes_stable(cpu, move):
+        result = EAGAIN
+    elif not folio_test(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE):
+        result = EBUSY
+    else:
+        exchange(cpu, move, pfn, mk_pte(pfn, True) | PTE_DIRTY)
+    double_pt_unlock(cpu, move)
+    cpu.unlock(&cpu.m.anon_vmas[anon_vma].lock)
+    return result
+
+
+cdef int move_present(Cpu cpu, move_t *move) noexcept nogil:
+    """A page in memory. 0, -EAGAIN, -EBUSY: another mm has it too. Context: mmap_lock held; sleeps."""
+    cdef uint32_t pfn = pte_pfn(move.pte)
+    cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef bint locked
+    cdef int result
+    pte_lock(cpu, move.mm, move.src)
+    if load64(pte_of(cpu, move.mm, move.src)) != move.pte:
+        pte_unlock(cpu, move.mm, move.src)
+        return EAGAIN
+    if not folio_test(folio, PG_ANON_EXCLUSIVE) or folio.order or folio.head != pfn:
+        pte_unlock(cpu, move.mm, move.src)
+        return EBUSY
+    locked = folio_trylock(cpu, pfn)
+    folio_get(cpu, pfn)
+    pte_unlock(cpu, move.mm, move.src)
+    if not locked:
+        folio_lock(cpu, pfn, WAIT_FOLIO_LOCK)
+    result = move_present_pte(cpu, move, pfn)
+    folio_unlock(cpu, pfn)
+    folio_put(cpu, pfn)
+    return result
+
+
+cdef bint swap_cache_has(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Whether somebody has brought the slot in meanwhile, or is about to: SWAP_HAS_CACHE, from 7.0 on a folio in the table.
+
+    Context: the device is pinned, the page-table lock of an entry of the slot held.
+    """
+    cdef uint64_t *word
+    if cpu.m.geo.slot_format == SLOTS_MAP_CACHE:
+        return (swap_map_get(cpu, entry) & SWAP_HAS_CACHE) != 0
+    word = swap_word(cpu, entry)
+    point(cpu, word, READS)
+    return swp_tb_is_folio(load64(word))
+
+
+cdef int move_swap_pte(Cpu cpu, move_t *move, swp_entry_t entry, uint32_t pfn) noexcept nogil:
+    """0, -EAGAIN. `pfn` caches the slot, 0: nobody did. Context: the device is pinned; takes both page-table locks."""
+    cdef int result = 0
+    double_pt_lock(cpu, move)
+    if not ptes_stable(cpu, move) or (pfn == 0 and swap_cache_has(cpu, entry)):
+        result = EAGAIN
+    else:
+        exchange(cpu, move, pfn, move.pte)
+    double_pt_unlock(cpu, move)
+    return result
+
+
+cdef int move_swapped(Cpu cpu, Protocol p, move_t *move) noexcept nogil:
+    """A page that is swapped out. 0, -EAGAIN, -EBUSY: another mm has the entry too. Context: mmap_lock held; sleeps."""
+    cdef swp_entry_t entry = pte_to_swp_entry(move.pte)
+    cdef uint32_t pfn
+    cdef int result = EAGAIN
+    cdef bint pinned
+    if not move.pte & PTE_SWP_EXCLUSIVE:
+        return EBUSY
+    if not p.pin_device(cpu, entry, PIN_READ):
+        return EAGAIN
+    pinned = True
+    pfn = swap_cache_get_folio(cpu, entry)
+    if pfn and not folio_trylock(cpu, pfn):
+        p.unpin_device(cpu, entry, PIN_READ)  # nobody sleeps for a folio that a swapoff waits for in turn
+        folio_lock(cpu, pfn, WAIT_FOLIO_LOCK)
+        pinned = p.pin_device(cpu, entry, PIN_READ)
+    if pfn and folio_of(cpu, pfn).order:
+        result = EBUSY
+    elif pinned and (pfn == 0 or p.move_matches(cpu, pfn, entry)):
+        result = move_swap_pte(cpu, move, entry, pfn)
+    if pfn:
+        folio_unlock(cpu, pfn)
+        folio_put(cpu, pfn)
+    if pinned:
+        p.unpin_device(cpu, entry, PIN_READ)
+    return result
+
+
+cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32_t dst) noexcept nogil:
+    """Move page `src` of an mm to `dst`. 0, -ENOENT: no page, -EEXIST: there is one at `dst`, -EBUSY: another mm has it
+    too, -EAGAIN: it changed meanwhile, and the program asks again if it likes.
+
+    Context: mm_users held, no lock; takes mmap_lock for reading, folio lock, page-table locks; sleeps.
+    """
+    cdef move_t move
+    cdef int result = ENOENT
+    count(cpu, EV_OPERATIONS)
+    move.mm = mm
+    move.src = src
+    move.dst = dst
+    mmap_read_lock(cpu, mm)
+    move.pte = ptep_get(cpu, mm, src)
+    if ptep_get(cpu, mm, dst) != 0:
+        result = EEXIST
+    elif pte_present(move.pte):
+        result = move_present(cpu, &move)
+    elif is_swap_pte(move.pte):
+        result = move_swapped(cpu, p, &move)
+    mmap_read_unlock(cpu, mm)
+    return result
