@@ -14,6 +14,7 @@ from shm.swap_map cimport SLOTS_TABLE
 from shm.swapfile cimport device_t, io_request, swap_avail_t, swap_info_struct
 from shm.trace cimport trace_record
 from shm.vmstat cimport warn_t
+from shm.zone cimport zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 from shm.records import Span
@@ -51,6 +52,7 @@ cdef dict spans(layout_t *m):
         "handles": (<uintptr_t>m.handles, 4, slots),
         "block_next": (<uintptr_t>m.block_next, 4, nr * (m.geo.blocks + 1)),
         "blocks": (<uintptr_t>m.blocks, m.geo.payload_bytes, nr * m.geo.blocks),
+        "zone": (<uintptr_t>m.zone, sizeof(zone_t), 1),
         "folios": (<uintptr_t>m.folios, sizeof(folio_t), m.geo.folios),
         "payloads": (<uintptr_t>m.payloads, m.geo.payload_bytes, m.geo.folios),
         "memcgs": (<uintptr_t>m.memcgs, sizeof(mem_cgroup), m.geo.memcgs + 1),
@@ -85,6 +87,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
     cdef percpu_t *pc = NULL
     cdef mm_struct *mm = NULL
     cdef wait_queue *q = NULL
+    cdef zone_t *z = NULL
     cdef control_t *c = NULL
     cdef inode_t *inode = NULL
     cdef zswap_pool *pool = NULL
@@ -95,7 +98,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "flags": (<uintptr_t>&f.flags, 4), "refcount": (<uintptr_t>&f.refcount, 4),
             "mapcount": (<uintptr_t>&f.mapcount, 4), "lock_owner": (<uintptr_t>&f.lock_owner, 4),
             "swap": (<uintptr_t>&f.swap, 8), "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4),
-            "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
+            "head": (<uintptr_t>&f.head, 4), "lru_next": (<uintptr_t>&f.lru_next, 4), "next_free": (<uintptr_t>&f.next_free, 4),
             "index": (<uintptr_t>&f.index, 4), "mapping": (<uintptr_t>&f.mapping, 4),
         },
         "swap_cluster_info": {
@@ -131,6 +134,7 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4),
         },
         "wait_queue": {"head": (<uintptr_t>&q.head, 4)},
+        "zone_t": {"lock": (<uintptr_t>&z.lock.word, 8), "free_area": (<uintptr_t>&z.free_area, 8)},
         "inode_t": {
             "nrpages": (<uintptr_t>&inode.nrpages, 4), "swapped": (<uintptr_t>&inode.swapped, 4),
             "on_swaplist": (<uintptr_t>&inode.on_swaplist, 4),

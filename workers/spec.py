@@ -24,8 +24,22 @@ Scenario = Literal[
     "thread_fault", "fork_fault", "usemem", "mix", "trace", "redis", "kernel_build", "zram_swapin", "swapoff_loop"
 ]
 Operation = Literal[
-    "load", "store", "pageout", "dontneed", "reclaim", "fork", "exit", "swapoff", "cold", "willneed", "free", "move",
-    "shmem_read", "shmem_write", "shmem_truncate", "zswap_writeback",
+    "load",
+    "store",
+    "pageout",
+    "dontneed",
+    "reclaim",
+    "fork",
+    "exit",
+    "swapoff",
+    "cold",
+    "willneed",
+    "free",
+    "move",
+    "shmem_read",
+    "shmem_write",
+    "shmem_truncate",
+    "zswap_writeback",
 ]
 
 

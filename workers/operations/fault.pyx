@@ -84,7 +84,7 @@ cdef int swap_fault_oom(Cpu cpu, vm_fault *vmf) noexcept nogil:
     cdef bint same = pte_unchanged(cpu, vmf)
     if same and not swap_entry_referenced(cpu, vmf.entry):
         warn(cpu, WARN_MAP_BAD_SLOT, vmf.entry, vmf.mm, vmf.page)
-    if same and not vmf.spurious:
+    if same:
         check_oom(cpu, vmf.entry, vmf.failures, vmf.generation)
     pte_unlock(cpu, vmf.mm, vmf.page)
     if not same:

@@ -29,8 +29,13 @@ cdef inline bint mapped_once(Cpu cpu, uint32_t pfn) noexcept nogil:
     return load_i32(&folio_of(cpu, pfn).mapcount) == 1
 
 
-cdef uint32_t isolate_range(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end, uint32_t *batch) noexcept nogil:
-    """Present pages of [first, end) that no other mm maps, off their lists. Context: takes page-table locks."""
+cdef uint32_t isolate_range(
+    Cpu cpu, uint32_t mm, uint32_t first, uint32_t end, uint32_t low, uint32_t high, uint32_t *batch
+) noexcept nogil:
+    """Present folios with a page in [first, end) that no other mm maps and that [low, high) has all of, off their lists.
+
+    Context: takes page-table locks.
+    """
     cdef uint32_t page, pfn, n = 0
     cdef uint64_t pte
     for page in range(first, end):
@@ -39,7 +44,7 @@ cdef uint32_t isolate_range(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end, 
         if pte_present(pte):
             pfn = page_folio(cpu, pte_pfn(pte))
             if folio_test_large(cpu, pfn):
-                pfn = isolate_large(cpu, mm, page, first, end)
+                pfn = isolate_large(cpu, mm, page, low, high)
             elif not (mapped_once(cpu, pfn) and folio_isolate_lru(cpu, pfn)):
                 pfn = 0
             if pfn:
@@ -75,7 +80,8 @@ cdef void split_at(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t
     cdef uint32_t pfn = 0, nr = 0, i, mapped = 0
     cdef uint64_t pte
     cdef bint locked = False
-    if page >= cpu.m.geo.pages or not pte_present(ptep_get(cpu, mm, page)):
+    pte = ptep_get(cpu, mm, page)
+    if not pte_present(pte) or not folio_test_large(cpu, page_folio(cpu, pte_pfn(pte))):
         return
     pte_lock(cpu, mm, page)
     pte = load64(pte_of(cpu, mm, page))
@@ -112,14 +118,14 @@ cdef void split_ends(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcep
 cdef uint32_t madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
     """MADV_PAGEOUT of pages [first, end). Returns how many left memory. Context: mm_users held, no lock; sleeps."""
     cdef uint32_t[ISOLATE_BATCH] batch
-    cdef uint32_t n, stop, freed = 0
+    cdef uint32_t n, stop, low = first, freed = 0
     count(cpu, EV_OPERATIONS)
     count(cpu, EV_PAGEOUTS)
     mmap_read_lock(cpu, mm)
     split_ends(cpu, mm, first, end)
     while first < end:
         stop = first + ISOLATE_BATCH if first + ISOLATE_BATCH < end else end
-        n = isolate_range(cpu, mm, first, stop, batch)
+        n = isolate_range(cpu, mm, first, stop, low, end, batch)
         freed += shrink_folio_list(cpu, p, batch, n, True)
         first = stop
     mmap_read_unlock(cpu, mm)

@@ -48,11 +48,9 @@ cdef class SwapTable(SwapCache):
 
     cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil:
         """Context: folio locked; cluster lock held. Allocation and insertion are one critical section."""
-        cdef uint32_t i
         if not load32(&si_of(cpu, entry).flags) & SWP_WRITEOK:
             return False
-        for i in range(nr):
-            folio_enters_cache(cpu, pfn, entry + i, swap_word(cpu, entry + i))
+        folio_enters_cache(cpu, pfn, entry, swap_word(cpu, entry))
         return True
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
