@@ -92,12 +92,14 @@ def workload_text(run: Run) -> str:
     """What a run did, in a line."""
     spec = run.spec
     scenario = f"trace {spec.trace}" if spec.trace else spec.scenario
-    device = f"{spec.device.kind} (read {spec.device.read_ns / 1e3:g} us, write {spec.device.write_ns / 1e3:g} us)"
+    devices = [
+        f"{each.kind} (read {each.read_ns / 1e3:g} us, write {each.write_ns / 1e3:g} us)" for each in spec.devices
+    ]
     parts = [
         scenario,
         f"{spec.cpus} CPUs",
         f"HZ={spec.hz}",
-        device,
+        " and ".join(devices),
         f"memcg v{spec.memcg.version}",
         f"{spec.access} access",
     ]

@@ -19,9 +19,11 @@ SLOT_BYTES = 20
 CLUSTER_BYTES = 256
 BLOCK_BYTES = 8  # beside the payload
 PTE_BYTES = 24
+INODE_BYTES = 256
 DEFAULT_PAGES = 4096  # of one mm, where the spec does not say: the largest of any scenario but
 ZRAM_SWAPIN_PAGES = 1 << 18  # 1 GiB
 DEFAULT_CLUSTER_SLOTS = 512
+ONE_MM = ("thread_fault", "zram_swapin", "swapoff_loop", "shmem_fault")
 
 TRACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # a name, never a path: a client reads no files of the host
 
@@ -48,13 +50,14 @@ def segment_bound_bytes(spec: RunSpec) -> int:
     """Bytes that the segment of a run takes at most, as far as the spec alone can tell."""
     devices = len(spec.devices)
     cpus = spec.cpus + devices + 1  # a disk has a CPU of its own, and discards one
-    one_mm = spec.scenario in ("thread_fault", "zram_swapin", "swapoff_loop") and spec.driver == "scenario"
+    one_mm = spec.scenario in ONE_MM and spec.driver == "scenario"
     mms = 1 if one_mm else spec.mms or cpus + 2
     pages = spec.pages or (ZRAM_SWAPIN_PAGES if spec.scenario == "zram_swapin" else DEFAULT_PAGES)
+    file_pages = spec.shmem.inodes * spec.shmem.pages + (pages if spec.scenario == "shmem_fault" else 0)
     folios = spec.folios or (spec.memcg.limit_pages or pages * mms) + cpus * (FOLIOS_PER_CPU + 2)
     cluster_slots = spec.cluster_slots or DEFAULT_CLUSTER_SLOTS
-    slots = (spec.slots or max(2 * pages * mms, 4 * cluster_slots * cpus)) + cluster_slots
-    blocks = devices * min(slots, pages * mms + folios)
+    slots = (spec.slots or max(2 * (pages * mms + file_pages), 4 * cluster_slots * cpus)) + cluster_slots
+    blocks = devices * min(slots, pages * mms + file_pages + folios)
     slots *= devices
     return (
         FIXED_BYTES
@@ -63,7 +66,8 @@ def segment_bound_bytes(spec: RunSpec) -> int:
         + slots * SLOT_BYTES
         + (slots // cluster_slots + 1) * CLUSTER_BYTES
         + blocks * (BLOCK_BYTES + spec.payload_bytes)
-        + mms * pages * PTE_BYTES
+        + (mms * pages + file_pages) * PTE_BYTES
+        + spec.shmem.inodes * INODE_BYTES
     )
 
 

@@ -77,30 +77,15 @@ cdef dict spans(layout_t *m):
     return {name: Span(at - base, item, count) for name, (at, item, count) in rows.items()}
 
 
-def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
-    """Offset and bytes of the fields that tools look at or that tests forge, by structure."""
-    cdef folio_t *f = NULL
+cdef dict fields_of_swap():
+    """Of devices, their clusters, and zswap."""
     cdef swap_cluster_info *ci = NULL
     cdef swap_info_struct *si = NULL
     cdef swap_avail_t *avail = NULL
-    cdef mem_cgroup *cg = NULL
-    cdef percpu_t *pc = NULL
-    cdef mm_struct *mm = NULL
-    cdef wait_queue *q = NULL
-    cdef zone_t *z = NULL
-    cdef control_t *c = NULL
-    cdef inode_t *inode = NULL
     cdef zswap_pool *pool = NULL
     cdef zswap_lru *lru = NULL
     cdef zswap_entry *stored = NULL
     return {
-        "folio_t": {
-            "flags": (<uintptr_t>&f.flags, 4), "refcount": (<uintptr_t>&f.refcount, 4),
-            "mapcount": (<uintptr_t>&f.mapcount, 4), "lock_owner": (<uintptr_t>&f.lock_owner, 4),
-            "swap": (<uintptr_t>&f.swap, 8), "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4),
-            "head": (<uintptr_t>&f.head, 4), "lru_next": (<uintptr_t>&f.lru_next, 4), "next_free": (<uintptr_t>&f.next_free, 4),
-            "index": (<uintptr_t>&f.index, 4), "mapping": (<uintptr_t>&f.mapping, 4),
-        },
         "swap_cluster_info": {
             "lock": (<uintptr_t>&ci.lock.word, 8), "count": (<uintptr_t>&ci.count, 2),
             "flags": (<uintptr_t>&ci.flags, 1), "table": (<uintptr_t>&ci.table, 4), "prev": (<uintptr_t>&ci.prev, 4),
@@ -112,6 +97,33 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "lists": (<uintptr_t>&si.lists, sizeof(cluster_list)), "prio": (<uintptr_t>&si.prio, 4),
         },
         "swap_avail_t": {"nr": (<uintptr_t>&avail.nr, 4), "device": (<uintptr_t>&avail.device, 4)},
+        "zswap_pool": {
+            "stored_pages": (<uintptr_t>&pool.stored_pages, 8), "free_entries": (<uintptr_t>&pool.free_entries, 8),
+        },
+        "zswap_lru": {"list": (<uintptr_t>&lru.list, 4)},  # head, tail and length
+        "zswap_entry": {
+            "swpentry": (<uintptr_t>&stored.swpentry, 8), "lru_prev": (<uintptr_t>&stored.lru_prev, 4),
+            "lru_next": (<uintptr_t>&stored.lru_next, 4), "memcg": (<uintptr_t>&stored.memcg, 4),
+        },
+    }
+
+
+cdef dict fields_of_memory():
+    """Of folios, and of who owns them."""
+    cdef folio_t *f = NULL
+    cdef zone_t *z = NULL
+    cdef mem_cgroup *cg = NULL
+    cdef mm_struct *mm = NULL
+    cdef inode_t *inode = NULL
+    return {
+        "folio_t": {
+            "flags": (<uintptr_t>&f.flags, 4), "refcount": (<uintptr_t>&f.refcount, 4),
+            "mapcount": (<uintptr_t>&f.mapcount, 4), "lock_owner": (<uintptr_t>&f.lock_owner, 4),
+            "swap": (<uintptr_t>&f.swap, 8), "memcg": (<uintptr_t>&f.memcg, 4), "order": (<uintptr_t>&f.order, 4),
+            "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
+            "index": (<uintptr_t>&f.index, 4), "mapping": (<uintptr_t>&f.mapping, 4),
+        },
+        "zone_t": {"lock": (<uintptr_t>&z.lock.word, 8), "free_area": (<uintptr_t>&z.free_area, 8)},
         "mem_cgroup": {
             "memory": (<uintptr_t>&cg.counters[COUNTER_MEMORY].usage, 8),
             "memsw": (<uintptr_t>&cg.counters[COUNTER_MEMSW].usage, 8),
@@ -119,6 +131,23 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "nr_swap": (<uintptr_t>&cg.nr_swap, 8), "swapcached": (<uintptr_t>&cg.swapcached, 8),
             "css": (<uintptr_t>&cg.css, 4), "parent": (<uintptr_t>&cg.parent, 4),
         },
+        "mm_struct": {
+            "mmap_lock": (<uintptr_t>&mm.mmap_lock, 4), "state": (<uintptr_t>&mm.state, 4),
+            "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4),
+        },
+        "inode_t": {
+            "nrpages": (<uintptr_t>&inode.nrpages, 4), "swapped": (<uintptr_t>&inode.swapped, 4),
+            "on_swaplist": (<uintptr_t>&inode.on_swaplist, 4),
+        },
+    }
+
+
+cdef dict fields_of_cpus():
+    """Of CPUs, and of what they wait for."""
+    cdef percpu_t *pc = NULL
+    cdef wait_queue *q = NULL
+    cdef control_t *c = NULL
+    return {
         "percpu_t": {
             "phase": (<uintptr_t>&pc.phase, 4), "wait_mode": (<uintptr_t>&pc.wait_mode, 4),
             "free_head": (<uintptr_t>&pc.free_head, 8), "users": (<uintptr_t>&pc.users, 8),
@@ -129,27 +158,15 @@ def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
             "warned": (<uintptr_t>&pc.warned, 4), "events": (<uintptr_t>&pc.events, 8),
             "latencies": (<uintptr_t>&pc.latencies, sizeof(histogram_t)),
         },
-        "mm_struct": {
-            "mmap_lock": (<uintptr_t>&mm.mmap_lock, 4), "state": (<uintptr_t>&mm.state, 4),
-            "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4),
-        },
         "wait_queue": {"head": (<uintptr_t>&q.head, 4)},
-        "zone_t": {"lock": (<uintptr_t>&z.lock.word, 8), "free_area": (<uintptr_t>&z.free_area, 8)},
-        "inode_t": {
-            "nrpages": (<uintptr_t>&inode.nrpages, 4), "swapped": (<uintptr_t>&inode.swapped, 4),
-            "on_swaplist": (<uintptr_t>&inode.on_swaplist, 4),
-        },
-        "zswap_pool": {
-            "stored_pages": (<uintptr_t>&pool.stored_pages, 8), "free_entries": (<uintptr_t>&pool.free_entries, 8),
-        },
-        "zswap_lru": {"list": (<uintptr_t>&lru.list, 4)},  # head, tail and length
-        "zswap_entry": {
-            "swpentry": (<uintptr_t>&stored.swpentry, 8), "lru_prev": (<uintptr_t>&stored.lru_prev, 4),
-            "lru_next": (<uintptr_t>&stored.lru_next, 4), "memcg": (<uintptr_t>&stored.memcg, 4),
-        },
         "control_t": {
             "memcg_version": (<uintptr_t>&c.memcg_version, 4), "map_shmem": (<uintptr_t>&c.map_shmem, 4),
             "nr_writeback": (<uintptr_t>&c.nr_writeback, 8),
             "nr_swap_pages": (<uintptr_t>&c.nr_swap_pages, 8), "total_swap_pages": (<uintptr_t>&c.total_swap_pages, 8),
         },
     }
+
+
+def field_offsets() -> dict[str, dict[str, tuple[int, int]]]:
+    """Offset and bytes of the fields that tools look at or that tests forge, by structure."""
+    return {**fields_of_swap(), **fields_of_memory(), **fields_of_cpus()}

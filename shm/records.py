@@ -95,7 +95,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """swap_info_struct: `lists` is flag (and order, as `frag[2]`) -> clusters from head to tail, `users` the sum of all CPUs' references."""
+    """swap_info_struct: `lists` is flag (and order, as `frag[2]`) -> clusters from head to tail, `users` the sum of all
+    CPUs' references."""
 
     used: bool
     writeok: bool
@@ -192,7 +193,7 @@ class Mm:
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """A page of a file that is no hole: `pfn` in the page cache, else `entry`; neither: lost. `expected`: stamp of the last write."""
+    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`) or lost. `expected`: last stamp."""
 
     page: int
     pfn: int | None

@@ -100,6 +100,7 @@ SCENARIOS = {
         ScenarioEntry("kernel_build", "make -jN: processes fork, exec, replay a recorded compile, exit, and so on."),
         ScenarioEntry("zram_swapin", "1 GiB is swapped out, and each CPU loads its share of it in order."),
         ScenarioEntry("swapoff_loop", "One CPU swaps the device off and on in a loop while the others use it."),
+        ScenarioEntry("shmem_fault", "Programs read and write the same file of tmpfs, half of which lies in swap."),
     )
 }
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from workers.outcome import KnownBreach
 from workers.timeline import Timeline
 
 Strategy = Literal["random", "pct", "pos", "bound", "dpor"]
@@ -105,6 +106,7 @@ class ExplorationOutcome(Model):
         default_factory=dict, description="largest number of times that others passed a waiter, by lock class"
     )
     laws_checked: list[str] = []
+    known: list[KnownBreach] = Field([], description="laws known to be broken that 200 more schedules saw broken")
     environment: dict[str, Any] = {}
 
 

@@ -21,7 +21,16 @@ MAX_MEMCGS = 64  # a shadow has 8 bits for its memcg; reclaim walks them one by 
 MAX_PAGES = 1 << 24  # pages of one mm: 64 GiB of emulated address space
 
 Scenario = Literal[
-    "thread_fault", "fork_fault", "usemem", "mix", "trace", "redis", "kernel_build", "zram_swapin", "swapoff_loop"
+    "thread_fault",
+    "fork_fault",
+    "usemem",
+    "mix",
+    "trace",
+    "redis",
+    "kernel_build",
+    "zram_swapin",
+    "swapoff_loop",
+    "shmem_fault",
 ]
 Operation = Literal[
     "load",

@@ -1,4 +1,4 @@
-"""What an attempt broke as its kernel is known to."""
+"""What an attempt or an exploration broke as its kernel is known to."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """A document of each attempt; none of those from before."""
-    op.add_column("attempts", sa.Column("known", sa.JSON(none_as_null=True), nullable=True))
+    """A document of each; none of those from before."""
+    for table in ("attempts", "explorations"):
+        op.add_column(table, sa.Column("known", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:
     """Drop it again."""
-    op.drop_column("attempts", "known")
+    for table in ("explorations", "attempts"):
+        op.drop_column(table, "known")

@@ -141,6 +141,8 @@ def _show(store: Store, ended: Exploration, url: str) -> None:
         _say(console, f"{ended.protocol}, {ended.scenario}: nothing found")
     for line in covered(ended.strategies):
         _say(console, f"  {line}")
+    for breach in ended.known:
+        _say(console, f"  law {breach.law} does not hold, as is known ({breach.known})")
     _say(console, f"{summary(ended)}; {url} (start `swaprace serve`)")
 
 

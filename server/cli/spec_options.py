@@ -56,6 +56,11 @@ def _spec_options() -> list[SpecOption]:
         SpecOption("--read-us", "device.read_ns", float, "Time of a device read in us.", 1000),
         SpecOption("--write-us", "device.write_ns", float, "Time of a device write in us.", 1000),
         SpecOption("--queue-depth", "device.queue_depth", int, "Requests a disk serves at once."),
+        SpecOption("--priority", "device.priority", int, "Of the device among several; -1 for after all others."),
+        SpecOption("--rotating", "device.rotating", None, "The disk rotates.", is_flag=True),
+        SpecOption("--discard", "device.discard", None, "Empty clusters of the disk are discarded.", is_flag=True),
+        SpecOption("--discard-us", "device.discard_ns", float, "Time of the discard of a cluster in us.", 1000),
+        SpecOption("--more-devices", "more_devices", str, "Further devices as JSON, or a file of it."),
         SpecOption("--memcg-version", "memcg.version", _choices(memcg, "version"), "Memory cgroup version."),
         SpecOption("--memcg-limit-pages", "memcg.limit_pages", int, "Memory limit in pages."),
         SpecOption("--swap-limit-pages", "memcg.swap_limit_pages", int, "Swap limit in pages."),
@@ -112,7 +117,7 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, dict | tuple):
+    if isinstance(value, (dict, tuple)):
         return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -143,6 +148,8 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
         body = body.setdefault(parent, {})
     if option.field == "mix":
         value = mix_of(value)
+    elif option.field == "more_devices":
+        value = _devices(value)
     elif option.field == "inject":
         value = _inject(value)
     elif option.field == "anon_orders":
@@ -166,6 +173,14 @@ def mix_of(text: str) -> Any:
         raise click.UsageError(
             f'--mix {text}: not JSON: {error}; give such as \'{{"load": 3, "reclaim": 1}}\''
         ) from error
+
+
+def _devices(text: str) -> Any:
+    try:
+        return json.loads(text if text.lstrip().startswith("[") else Path(text).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        example = '[{"kind": "disk", "priority": 1}]'
+        raise click.UsageError(f"--more-devices {text}: no list as JSON, such as '{example}': {error}") from error
 
 
 def _inject(text: str) -> dict[str, int]:
@@ -222,7 +237,7 @@ def _leaves(body: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _written(option: SpecOption, value: Any) -> str:
-    if option.field == "mix":
+    if option.field in ("mix", "more_devices"):
         return json.dumps(value)
     if option.field == "inject":
         return ",".join(f"{name}={rate}" for name, rate in value.items())

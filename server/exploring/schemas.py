@@ -10,6 +10,7 @@ from server.exploring.states import TERMINAL, ExplorationState
 from server.schemas import Model
 from workers.exploration import ExplorationSpec, FindingKind, Strategy, StrategyTold, Verdict
 from workers.explorer.token import LONGEST
+from workers.outcome import KnownBreach
 from workers.timeline import Timeline
 
 
@@ -63,6 +64,7 @@ class Exploration(Model):
     strategies: list[StrategyTold] = Field([], description="what each strategy did and covered")
     starvation: dict[str, int] = {}
     laws_checked: list[str] = []
+    known: list[KnownBreach] = Field([], description="laws that it broke as its kernel is known to: no news")
     environment: dict[str, Any] = {}
 
     @property

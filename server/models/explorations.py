@@ -35,6 +35,7 @@ explorations = Table(
     Column("coverage", document),  # workers.exploration.StrategyTold, one a strategy
     Column("starvation", document),
     Column("laws_checked", document),
+    Column("known", document),  # what the version is known to break, and was seen to
     Column("environment", document),
     CheckConstraint("state IN ({})".format(", ".join(f"'{state}'" for state in STATES)), name="state"),
     Index("ix_explorations_state", "state", "id"),

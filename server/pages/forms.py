@@ -16,7 +16,7 @@ from workers.spec import RunSpec
 # Headings of the form and the fields below each; a field that no heading names stands under the last.
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Race", ("protocol", "scenario", "cpus", "seconds", "executor", "hz", "seed", "trace", "mix")),
-    ("Device", ("device.",)),
+    ("Device", ("device.", "more_devices")),
     ("zswap", ("zswap.",)),
     (
         "Memory",
@@ -64,6 +64,7 @@ HINTS = {
     "zswap.store_ns": "busy time of compressing a page",
     "zswap.load_ns": "busy time of decompressing a page",
     "device.kind": "zram keeps the caller busy, a disk lets it sleep",
+    "more_devices": 'further devices, as JSON: [{"kind": "disk", "priority": 1}]',
     "cooperative.scheduler": "how the next CPU is chosen",
     "cooperative.schedules": "interleavings that are played",
     "mix": 'for scenario mix, as JSON: {"load": 3, "reclaim": 1}',
@@ -191,7 +192,7 @@ def _value(field: FormField, text: str) -> Any:
     """What the text stands for; a text that stands for nothing of the field's kind is left for the spec to refuse."""
     if field.kind == "check":
         return True
-    if field.name == "mix":
+    if field.name in ("mix", "more_devices"):
         try:
             return json.loads(text)
         except ValueError:
@@ -249,5 +250,5 @@ def values_of_spec(spec: RunSpec) -> dict[str, str]:
         elif value is True:
             values[field.name] = "on"
         else:
-            values[field.name] = json.dumps(value) if isinstance(value, dict) else f"{value}"
+            values[field.name] = json.dumps(value) if isinstance(value, (dict, list)) else f"{value}"
     return values

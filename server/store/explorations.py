@@ -26,7 +26,9 @@ from workers.timeline import Timeline
 KIND = "exploration"
 GONE = "Whoever played it (process {pid} of {host}) is gone."
 OWNER = ("owner_host", "owner_pid", "owner_start_time", "lease_until")
-_OF_OUTCOME = ("schedules", "steps", "seconds", "schedules_per_second", "starvation", "laws_checked", "environment")
+_OF_OUTCOME = (
+    *("schedules", "steps", "seconds", "schedules_per_second", "starvation", "laws_checked", "known", "environment"),
+)
 
 
 class Explorations:
@@ -270,7 +272,7 @@ def _one(connection: Connection, exploration_id: int) -> Exploration:
 
 
 def _told(row: Row[Any], found: list[FindingSummary]) -> Exploration:
-    other = {"host", "strategies", "findings", "exhausted", "starvation", "laws_checked", "environment"}
+    other = {"host", "strategies", "findings", "exhausted", "starvation", "laws_checked", "known", "environment"}
     plain = {name: row._mapping[name] for name in Exploration.model_fields if name not in other}
     return Exploration(
         **plain,
@@ -280,5 +282,6 @@ def _told(row: Row[Any], found: list[FindingSummary]) -> Exploration:
         exhausted=None if row.exhausted is None else bool(row.exhausted),
         starvation=row.starvation or {},
         laws_checked=row.laws_checked or [],
+        known=row.known or [],
         environment=row.environment or {},
     )

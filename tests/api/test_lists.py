@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from server.processes import myself
 from server.store import Store
-from tests.database.outcomes import broken_law, made_outcome
+from tests.database.outcomes import broken_law, known_breach, made_outcome
 from workers.spec import RunSpec
 
 
@@ -35,6 +35,13 @@ def test_an_item_of_a_list_is_the_resource(client: FlaskClient, varied: int, pat
     assert [item["id"] for item in items] == list(range(number, 0, -1))
     for item in items:
         assert item == client.get(f"/api/v1/{path}/{item['id']}").get_json()
+
+
+def test_a_run_tells_what_its_version_is_known_to_break(client: FlaskClient, varied: int) -> None:
+    items = client.get("/api/v1/runs?limit=200").get_json()["items"]
+    told = {item["state"]: item["known"] for item in items}
+    assert told["succeeded"] == told["failed"] == [known_breach().model_dump()]
+    assert told["queued"] is None
 
 
 def test_a_list_is_tagged(client: FlaskClient, varied: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli.spec_options import build_spec, options_of, spec_options
-from workers.spec import RunSpec
+from workers.spec import DeviceSpec, RunSpec
 
 
 def spec_of(*arguments: str) -> RunSpec:
@@ -41,6 +41,10 @@ def test_without_options_the_spec_has_its_own_defaults() -> None:
         (["--hz", "1000"], "hz", 1000),
         (["--device", "disk"], "device.kind", "disk"),
         (["--read-us", "2.5"], "device.read_ns", 2500),
+        (["--priority", "3"], "device.priority", 3),
+        (["--device", "disk", "--rotating"], "device.rotating", True),
+        (["--device", "disk", "--discard", "--discard-us", "2.5"], "device.discard_ns", 2500),
+        (["--more-devices", '[{"kind": "disk"}]'], "more_devices", (DeviceSpec(kind="disk"),)),
         (["--memcg-version", "1"], "memcg.version", 1),
         (["--memcg-children", "3"], "memcg.children", 3),
         (["--readahead-pages", "16"], "readahead_pages", 16),

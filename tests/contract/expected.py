@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "redis": {"pages": 64},
     "zram_swapin": {"pages": 256},
     "swapoff_loop": {"pages": 64},
+    "shmem_fault": {"pages": 64},
 }
 MORE_LOADS = {"load": 30, "store": 40, "pageout": 10, "reclaim": 5}
 

@@ -1,4 +1,4 @@
-"""Law Q10: slots that only the swap cache pins are as good as free; a swapoff of a machine at rest frees all of them."""
+"""Law Q10: slots that only the swap cache pins are as good as free: a swapoff of a machine at rest frees them all."""
 
 from __future__ import annotations
 

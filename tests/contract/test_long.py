@@ -38,10 +38,10 @@ SMALL_MACHINES: dict[str, dict[str, Any]] = {
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(3600)]
 
 
-def soundly(protocol: str, seconds: float, **fields: Any) -> Outcome:
+def soundly(protocol: str, expected_s: float, **fields: Any) -> Outcome:
     """Run it; every law holds, or the test fails with what does not, and with how to run it again."""
     spec = RunSpec.model_validate({"protocol": protocol, "cpus": 4, "seed": time.time_ns() >> 10 & 0xFFFFFF, **fields})
-    outcome = execute(spec, lambda _: None, Silence(), time.monotonic_ns() + int((60 + 4 * seconds) * 1e9))
+    outcome = execute(spec, lambda _: None, Silence(), time.monotonic_ns() + int((60 + 4 * expected_s) * 1e9))
     told = [f"{law.law}: {law.detail} (schedule {law.schedule})" for law in outcome.violations]
     assert outcome.status == "succeeded", f"{outcome.reason}\n{told}\n{spec.model_dump_json(exclude_defaults=True)}"
     return outcome

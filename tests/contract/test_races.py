@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.contract.expected import MAY_GET_STUCK, SOUND, UNSOUND, is_expected
 from workers.catalogue import PROTOCOLS
-from workers.executors import script
-from workers.executors.script import Machine
-from workers.explorer.arena import Arena, spec_of
+from workers.explorer.arena import Arena
 from workers.races import RACES
 from workers.schedulers.pct import PCT
 from workers.schedulers.random_walk import RandomWalk
 
-PLAYS = 2  # of processes: each forks its CPUs
 SCHEDULES = 40
 FRUITLESS = 200  # seeds after which an unsound protocol counts as sound
 SHOWS = {"unsynchronized": "fault_fault", "skip_cache": "fault_swap_out_again", "swap_cache_as_posted": "memcg_exit"}
 
-races = pytest.mark.parametrize("race", RACES)
+
+def on_real_cpus(protocol: str, checkout: Path) -> list[dict[str, Any]]:
+    """What tests/contract/play_races.py says of each race."""
+    command = [sys.executable, "-m", "tests.contract.play_races", protocol]
+    told = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=240, check=False)
+    assert told.returncode == 0, told.stderr
+    return [json.loads(line) for line in told.stdout.splitlines()]
 
 
-@races
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_real_cpus(protocol: str, race: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(script, "PATIENCE_NS", 20_000_000_000)
-    played = RACES[race]
-    spec = spec_of(protocol, played).model_copy(update={"executor": "processes", "laws": "at_rest"})
-    machine = Machine(spec)
-    if played.before:
-        machine.play_soundly({0: played.before})
-    for one in machine.play(dict(enumerate(played.race)), PLAYS):
-        assert one.verdict == "completed" or protocol in MAY_GET_STUCK, one.told()
-        assert is_expected(protocol, one.violations), one.told()
+def test_races_on_real_cpus(protocol: str, checkout: Path) -> None:
+    told = on_real_cpus(protocol, checkout)
+    assert [each["race"] for each in told] == list(RACES)
+    wrong = [
+        each
+        for each in told
+        if not is_expected(protocol, each["violations"])
+        or (each["verdict"] != "completed" and protocol not in MAY_GET_STUCK)
+    ]
+    assert wrong == []
 
 
-@races
+@pytest.mark.parametrize("race", RACES)
 @pytest.mark.parametrize("protocol", UNSOUND)
 def test_interleavings_of_the_unsound(protocol: str, race: str) -> None:
     """Those of the sound ones break nothing: tests/races plays more of them, by three strategies."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server.load import LoadEntry, LoadTestCreate
-from workers.outcome import Histogram, Outcome, Status, Violation, Wait
+from workers.outcome import Histogram, KnownBreach, Outcome, Status, Violation, Wait
 
 
 def made_outcome(
@@ -48,10 +48,16 @@ def made_outcome(
         events={"tick_sleeps": 7, "pswpin": 100_000},
         histograms={"swap_in": histogram, "fault": histogram},
         violations=violations or [],
+        known=[known_breach()],
         laws_checked=["C1", "P1"],
         environment={"kernel": "6.1.0", "cpu_model": "a model", "host": "lab", "git_sha": None, "load_average": [0.1]},
         evidence={},
     )
+
+
+def known_breach() -> KnownBreach:
+    """A law that does not hold, as is known of the version."""
+    return KnownBreach(law="Q6", sentence="A statistic.", detail="7, not 5", known="museum 38, cgroup v1: it is late")
 
 
 def broken_law() -> Violation:

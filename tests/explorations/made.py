@@ -72,6 +72,7 @@ def made_exploration(*findings: ExplorationFinding, status: str = "") -> Explora
             "exhausted": not findings,
             "starvation": {"cluster": 2},
             "laws_checked": ["Q11", "Q12"],
+            "known": [{"law": "Q6", "sentence": "A statistic.", "detail": "7, not 5", "known": "museum 27: as it is"}],
             "environment": {"host": "lab", "git_sha": "0" * 40},
         }
     )

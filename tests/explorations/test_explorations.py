@@ -23,6 +23,7 @@ def test_what_was_found_is_kept_whole(store: Store) -> None:
     assert (kept.state, kept.finished, kept.schedules, kept.exhausted) == ("found", True, 100_000, False)
     assert kept.strategies == outcome.strategies
     assert (kept.starvation, kept.laws_checked) == ({"cluster": 2}, ["Q11", "Q12"])
+    assert [breach.known for breach in kept.known] == ["museum 27: as it is"]
     assert [each.number for each in kept.findings] == [1, 2]
     finding = store.finding_of(begun.id, 2)
     assert (finding.token, finding.diagram, finding.law, finding.has_timeline) == (TOKEN, DIAGRAM, "Q11", True)

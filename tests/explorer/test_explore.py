@@ -12,7 +12,19 @@ from workers.outcome import Violation
 from workers.spec import RunSpec
 
 SOUND = sorted(p.name for p in PROTOCOLS.values() if p.sound)
-MIX = {"load": 4, "store": 4, "pageout": 3, "dontneed": 1, "reclaim": 2, "fork": 1, "exit": 1}
+MIX = {
+    "load": 4,
+    "store": 4,
+    "pageout": 3,
+    "dontneed": 1,
+    "reclaim": 2,
+    "fork": 1,
+    "exit": 1,
+    "cold": 1,
+    "willneed": 1,
+    "free": 1,
+    "move": 1,
+}
 DISK = {"kind": "disk"}
 
 

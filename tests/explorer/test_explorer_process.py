@@ -72,6 +72,8 @@ def test_a_clean_exploration_says_what_it_has_covered(checkout: Path) -> None:
     assert (outcome.status, outcome.exhausted, outcome.findings) == ("clean", True, [])
     assert "all interleavings" in outcome.reason
     assert "exhausted" in outcome.strategies[0].sentence
+    assert [breach.law for breach in outcome.known] == ["Q6"]
+    assert outcome.known[0].known.endswith("the charge away before the folio leaves the swap cache")
 
 
 @pytest.mark.parametrize(

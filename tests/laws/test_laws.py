@@ -115,7 +115,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     "C3": [
         (byte(0, 0), {"C3"}),
         (byte(w.SWAPPED_SLOT, w.BAD_BYTE), {"C3", "Q1"}),
-        (byte(w.SWAPPED_SLOT, 0xBF), {"C3", "C12", "Q1"}),
+        (byte(w.SWAPPED_SLOT, 0xBF), {"C3", "C12"}),
     ],
     "C4": [
         (byte(w.CACHED_SLOT, 1), {"C4", "C5", "Q8"}),
@@ -195,10 +195,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     ],
     "P2": [(two_owners(w.PTE_EXCLUSIVE), {"P2"})],
     "P3": [(warned("slot_recycled"), {"P3", "T8"})],
-    "P5": [
-        (put("folios", w.MAPPED_PFN, "index", w.SWAPPED), {"P5"}),
-        (put("folios", w.MAPPED_PFN, "anon_vma", 1), {"P5"}),
-    ],
+    "P5": [(put("folios", w.MAPPED_PFN, "index", w.SWAPPED), {"P5"})],
     "Q1": [
         (byte(w.SWAPPED_SLOT, 2), {"Q1"}),
         (page(w.SWAPPED, 0), {"Q1"}),

@@ -1,4 +1,4 @@
-"""Laws that look at files of tmpfs: one word forged in a lawful world with a file, and exactly the laws that must speak do."""
+"""Laws of files of tmpfs: one word forged in a lawful world with a file, and exactly the laws that must speak do."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def word(array: str, index: int, value: int) -> Forge:
 FORGERIES: list[tuple[str, Forge, set[str]]] = [
     ("C3", word("swap_map", OUT_SLOT, 0x3F), {"C3", "Q1"}),
     ("F11", put("folios", FILED_PFN, "index", HOLE), {"F11", "Q21"}),
-    ("F11", put("folios", FILED_PFN, "flags", w.UPTODATE | w.SWAPCACHE), {"F1", "F11", "Q5", "Q7"}),
+    ("F11", put("folios", FILED_PFN, "flags", w.UPTODATE | w.SWAPCACHE), {"F1", "F11", "Q5", "Q6", "Q7"}),
     ("Q1", word("mappings", HOLE, word_of(OUT_SLOT)), {"Q1", "Q15", "Q21"}),
     ("Q1", word("mappings", OUT, 0), {"Q1", "Q15", "Q21"}),
     ("Q7", put("folios", FILED_PFN, "refcount", 2), {"Q7"}),
@@ -79,7 +79,7 @@ FORGERIES: list[tuple[str, Forge, set[str]]] = [
     ("Q15", word("shmem_expected", FILED, 1), {"Q15"}),
     ("Q15", word("shmem_expected", OUT, 1), {"Q15"}),
     ("Q15", word("shmem_expected", HOLE, 1), {"Q15"}),
-    ("Q15", word("handles", OUT_SLOT, 0), {"Q15"}),
+    ("Q15", word("handles", OUT_SLOT, 0), {"Q15", "Q16"}),
     ("Q15", lambda world: world.content("payloads", FILED_PFN, FILED, 200), {"Q15"}),
     ("Q21", put("inodes", 0, "swapped", 2), {"Q21"}),
     ("Q21", word("mappings", HOLE, 999 << 1), {"Q21"}),

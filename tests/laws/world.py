@@ -231,6 +231,7 @@ def inhabit(world: World, memcg_version: int) -> None:
         world.put("folios", pfn, "flags", UPTODATE)
     world.put("folios", MAPPED_PFN, "mapcount", 1)
     world.put("folios", CACHED_PFN, "flags", UPTODATE | SWAPCACHE)
+    world.put("folios", CACHED_PFN, "index", CACHED)
     world.put("folios", CACHED_PFN, "swap", CACHED_SLOT)
     world.put("percpu", 0, "gauges", 2, nth=GAUGES.index("nr_swapcache"))
     world.put("percpu", 1, "gauges", -1, nth=GAUGES.index("nr_swapcache"))

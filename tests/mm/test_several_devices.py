@@ -82,7 +82,9 @@ def test_pages_move_from_device_to_device_while_others_use_them(machine: Make, s
 
 def test_two_swapoffs_are_one_at_a_time(machine: Make, schedules: int) -> None:
     m = out(machine, 8, device={**ZRAM, "priority": 1}, more_devices=[{**ZRAM, "priority": 1}])
-    played = m.play_soundly({0: [("swapoff", 0), ("swapon", 0)], 1: [("swapoff", 1)], 2: [("load", 0, 0, 8)]}, schedules)
+    played = m.play_soundly(
+        {0: [("swapoff", 0), ("swapon", 0)], 1: [("swapoff", 1)], 2: [("load", 0, 0, 8)]}, schedules
+    )
     assert {result for results in played.results.values() for result in results} <= {0, EBUSY}
 
 

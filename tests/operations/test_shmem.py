@@ -139,6 +139,19 @@ def test_where_swap_is_full_a_page_stays(machine: Make) -> None:
     assert m.play_soundly({1: [("shmem_read", 0, 0, 3)]}).results == {1: [0]}
 
 
+def test_a_page_that_nobody_takes_comes_back(machine: Make) -> None:
+    """zswap is full, and may not use the device."""
+    m = machine(shmem=FILES, zswap={"pool_pages": 1, "no_writeback": True})
+    m.play_soundly({0: [("shmem_write", 0, 0, 3), ("reclaim", 3)]})
+    assert [page.entry is not None for page in pages_of(m)] == [True, False, False]
+    with Snapshot(m.buf) as s:
+        inode, kept = s.inode(0), [s.folio(page.pfn) for page in pages_of(m) if page.pfn]
+        assert (inode.nrpages, inode.swapped) == (2, 1)
+        assert all({"dirty", "active"} <= set(folio.flags) and folio.swap is None for folio in kept)
+        assert s.device(0).inuse_pages == 1
+    assert m.play_soundly({1: [("shmem_read", 0, 0, 3), ("shmem_truncate", 0, 0, 3)]}).results == {1: [0, 0]}
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_charges_of_files(machine: Make, version: int) -> None:
     m = machine(shmem=FILES, memcg={"version": version, "limit_pages": 4})

@@ -232,6 +232,13 @@ def test_an_error_in_the_supervisor_leaves_nothing(perform: Perform) -> None:
     assert "a defect of ours" in outcome.evidence["traceback"]
 
 
+def test_what_a_version_is_known_to_break_is_told_and_fails_no_run(perform: Perform) -> None:
+    outcome = perform(protocol="known")
+    assert (outcome.status, outcome.reason_code, outcome.violations) == ("succeeded", "completed", [])
+    assert [(breach.law, breach.known) for breach in outcome.known] == [("Q6", "museum 27: as it is")]
+    assert perform(protocol="known", laws="off").known == []
+
+
 def test_an_exploration_is_through(perform: Perform) -> None:
     outcome = perform(executor="cooperative", protocol="quiet")
     assert (outcome.status, outcome.laws_checked) == ("succeeded", ["C1", "C2"])

@@ -14,7 +14,7 @@ from workers.spec import RunSpec
 from workers.workloads.catalogue import CLASSES, shape_of, workload
 
 Supervise = Callable[..., Any]
-SHAPED = ("redis", "kernel_build", "zram_swapin", "swapoff_loop")
+SHAPED = ("redis", "kernel_build", "zram_swapin", "swapoff_loop", "shmem_fault")
 SOUND = ("has_cache", "swap_cache", "swap_table_count")
 
 
@@ -35,6 +35,7 @@ def test_it_runs_on_real_cpus(supervise: Supervise, protocol: str, scenario: str
         "kernel_build": ("forks", "exits", "zero_fill", "swap_ins"),
         "zram_swapin": ("swap_ins", "pageouts"),
         "swapoff_loop": ("swapoffs", "swap_ins", "pageouts"),
+        "shmem_fault": ("swap_ins", "pswpout", "pgsteal"),
     }[scenario]
     assert all(outcome.events[each] > 0 for each in happened), outcome.events
 

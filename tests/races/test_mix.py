@@ -11,13 +11,13 @@ import pytest
 from workers.executors.script import Machine, small_spec
 from workers.workloads.script import OPERATIONS
 
-EXPECTED = {0, -3, -11, -12, -16, -19}  # and counts: no mm, in use, no memory, busy, no memcg; never -EIO
+EXPECTED = {0, -2, -3, -11, -12, -16, -17, -19}  # and counts: no page, no mm, in use, no memory, busy, a page, no memcg
 FILES = {"inodes": 2, "pages": 4}
 KNOBS = {"inject", "memory_max", "swap_max"}
 Make = Callable[..., Machine]
 
 
-def random_step(dice: random.Random, mms: int, pages: int, memcgs: int) -> tuple[Any, ...]:
+def random_step(dice: random.Random, mms: int, pages: int, memcgs: int, devices: int) -> tuple[Any, ...]:
     operations = sorted(set(OPERATIONS) - KNOBS)
     weights = [{"load": 6, "store": 6, "pageout": 4, "fork": 2}.get(name, 1) for name in operations]
     name = dice.choices(operations, weights)[0]
@@ -32,15 +32,16 @@ def random_step(dice: random.Random, mms: int, pages: int, memcgs: int) -> tuple
         "memcg": dice.randrange(1, 1 + memcgs),
         "to": dice.randrange(pages),
         "inode": dice.randrange(FILES["inodes"]),
+        "device": 0 if devices == 1 else dice.randrange(devices),
     }
     return (name, *(values[key] for key in OPERATIONS[name][1]))
 
 
 def scripts(
-    seed: int, steps: int, *, cpus: int = 3, mms: int = 4, pages: int = 8, memcgs: int = 1
+    seed: int, steps: int, *, cpus: int = 3, mms: int = 4, pages: int = 8, memcgs: int = 1, devices: int = 1
 ) -> dict[int, list[tuple[Any, ...]]]:
     dice = random.Random(seed)
-    return {cpu: [random_step(dice, mms, pages, memcgs) for _ in range(steps)] for cpu in range(cpus)}
+    return {cpu: [random_step(dice, mms, pages, memcgs, devices) for _ in range(steps)] for cpu in range(cpus)}
 
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -60,6 +61,27 @@ SHAPES: dict[str, dict[str, Any]] = {
         "memcg": {"limit_pages": 20},
     },
     "large_no_slots": {"anon_orders": (1, 2), "slots": 24, "memcg": {"limit_pages": 16}},
+    "zswap": {"zswap": {"pool_pages": 6, "accept_percent": 50, "shrinker": True}, "memcg": {"limit_pages": 10}},
+    "zswap_alone": {"zswap": {"pool_pages": 8, "no_writeback": True}, "memcg": {"limit_pages": 14}},
+    "zswap_disk": {
+        "zswap": {"pool_pages": 6, "shrinker": True},
+        "device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000},
+        "inject": {"charge": 20_000},
+        "memcg": {"version": 1, "limit_pages": 10, "children": 2},
+    },
+    "two_devices": {
+        "device": {"read_ns": 1_000, "write_ns": 1_000, "priority": 1},
+        "more_devices": [{"kind": "disk", "read_ns": 3_000, "write_ns": 3_000, "priority": 1}],
+        "slots": 24,
+        "memcg": {"limit_pages": 10},
+    },
+    "rotating_and_discarding": {
+        "device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000, "rotating": True},
+        "more_devices": [{"kind": "disk", "read_ns": 1_000, "write_ns": 1_000, "discard": True, "discard_ns": 9_000}],
+        "slots": 16,
+        "inject": {"table_alloc": 100_000},
+        "memcg": {"limit_pages": 10},
+    },
     "failing": {"inject": {"charge": 50_000}, "memcg": {"limit_pages": 12}},
     "failing_disk": {
         "inject": {"charge": 50_000},
@@ -76,7 +98,9 @@ def test_all_operations_at_once(machine: Make, protocol: str, executor: str, sha
     m = machine(shmem=FILES, **SHAPES[shape])
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1), ("store", 1, 2, 6), ("pageout", 0, 0, 8)]})
     for seed in range(rounds):
-        played = m.play_soundly(scripts(seed, steps, memcgs=m.plan.geometry.memcgs), schedules)
+        geometry = m.plan.geometry
+        race = scripts(seed, steps, memcgs=geometry.memcgs, devices=geometry.devices)
+        played = m.play_soundly(race, schedules)
         assert protocol in ("has_cache", "has_cache_waitqueue") or played.events["tick_sleeps"] == 0
         got = [result for results in played.results.values() for result in results]
         assert {result for result in got if result is None or result < 1} <= EXPECTED

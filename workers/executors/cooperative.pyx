@@ -60,7 +60,7 @@ cdef class Device(Body):
 cdef class LawsJudge(Judge):
     """The laws of a protocol."""
     cdef Checker checker
-    cdef readonly bint with_known  # also note what the protocol is known to break
+    cdef public bint with_known  # also note what the protocol is known to break
 
     def __init__(self, protocol: str, every_unlock: bool, with_known: bool = False) -> None:
         self.checker = Checker(protocol)

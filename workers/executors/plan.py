@@ -8,7 +8,7 @@ from shm.geometry import Geometry
 from shm.layout import size_of
 from workers.protocols.registry import protocol
 from workers.spec import RunSpec
-from workers.workloads.catalogue import Shape, shape_of
+from workers.workloads.catalogue import Shape, files_of, shape_of
 
 FOLIOS_PER_CPU = 64  # beyond the limit: what a CPU may hold isolated, locked, or under writeback
 TRACE_RECORDS = 4096
@@ -52,7 +52,8 @@ def plan(spec: RunSpec) -> Plan:
     slack = workers * (FOLIOS_PER_CPU if real else 4)
     folios = (spec.folios or shape.resident_pages + slack) + 1
     cluster = spec.cluster_slots or (512 if real else 16)
-    swappable = shape.pages * shape.mms + spec.shmem.inodes * spec.shmem.pages
+    inodes, inode_pages = files_of(spec)
+    swappable = shape.pages * shape.mms + inodes * inode_pages
     slots = spec.slots or max(2 * swappable, 4 * cluster * spec.cpus if real else 2 * cluster)
     slots = -(-slots // cluster) * cluster
     slot_format = protocol(spec.protocol).slot_format
@@ -77,8 +78,8 @@ def plan(spec: RunSpec) -> Plan:
         cont_pages=CONT_PAGES if slot_format != SLOTS_TABLE and shape.mms > COUNT_IN_BYTE else 0,
         anon_orders=sum(1 << order for order in set(spec.anon_orders)),
         generations=int(not real and spec.laws != "off"),
-        inodes=spec.shmem.inodes,
-        inode_pages=spec.shmem.pages if spec.shmem.inodes else 0,
+        inodes=inodes,
+        inode_pages=inode_pages,
         zeromap=int(protocol(spec.protocol).zeromap),
         zswap_pages=spec.zswap.pool_pages,
     )

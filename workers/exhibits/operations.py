@@ -105,4 +105,16 @@ OPERATIONS: tuple[Exhibit, ...] = (
         "as slot 0 of device 0, and the swap cache is asked for it.",
         "syzbot d7bc9ec4a100437aa7a2",
     ),
+    Exhibit(
+        29,
+        "A discard inside the allocation",
+        2025,
+        "discard_in_scan",
+        "has_cache_waitqueue",
+        "discard_allocation",
+        ("L8",),
+        "All slots are in use but those of clusters that wait to be discarded. The allocator discards them where it "
+        "stands, with the local lock of its CPU held: it sleeps where it must not.",
+        "9fb749cd1507 (Fixes 1b7e90020eb7) fails, drops the lock, discards and asks again",
+    ),
 )

@@ -16,6 +16,7 @@ from workers.executors.timeline import replay_timeline
 from workers.invariants.registry import LAWS, laws_for
 from workers.lockdep import NAMES as LOCK_NAMES
 from workers.races import SMALL
+from workers.schedulers.random_walk import RandomWalk
 from workers.schedulers.replay import Replay
 
 # Steps after which a schedule makes no progress. A fault takes some 30, a swapoff or an exit of a few mms some 1,000; a
@@ -86,6 +87,18 @@ cdef class Arena:
         if verdict == "livelock":
             detail = f"the {self.execution.lasso.length} steps from step {self.execution.lasso.first} on repeat for ever"
         return [{"kind": KINDS[verdict], "law": law, "sentence": sentence, "detail": detail, "count": 1}] + laws
+
+    def known(self, schedules) -> list:
+        """What the version is known to break, as so many random schedules have seen it: law, sentence, detail, count, known."""
+        if self.spec.laws == "off":
+            return []
+        self.engine.judge.with_known = True
+        self.use(RandomWalk(1))
+        for number in range(schedules):
+            if not self.play(number, 1)[1]:
+                self.told()
+        self.engine.judge.with_known = False
+        return self.engine.judge.known()
 
     def recording(self) -> str:
         """The choices of the last execution as hex."""

@@ -136,6 +136,7 @@ def _outcome(spec: ExplorationSpec, jobs: list[Job], why: str | None, seconds: f
         exhausted=any(end["end"]["exhausted"] for end in ends),
         starvation=starvation,
         laws_checked=ends[0]["end"]["laws_checked"] if ends else [],
+        known=ends[0]["end"]["known"] if ends else [],
         environment=environment.collect(spec.protocol),
     )
 

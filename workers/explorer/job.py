@@ -16,6 +16,7 @@ from workers.races import Race
 from workers.timeline import Timeline
 
 PROGRESS_S = 0.5
+KNOWN_SCHEDULES = 200  # after the search, to see what is known to be broken
 
 
 def finding_of(hit: Hit, options: Options) -> ExplorationFinding:
@@ -82,5 +83,7 @@ def run_job(spec: ExplorationSpec, race: Race, job: int, fileno: int) -> int:
     hit = search.run(on_slice)
     seconds = search.seconds
     found = None if hit is None else finding_of(shrunk(hit, options), options).model_dump(mode="json")
-    write_line(fileno, {"end": told(search), "seconds": seconds, "finding": found})
+    end = told(search)
+    end["known"] = search.arena.known(KNOWN_SCHEDULES)
+    write_line(fileno, {"end": end, "seconds": seconds, "finding": found})
     return 0

@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 
 from shm.cluster cimport (
     CLUSTER_FLAG_DISCARD, CLUSTER_FLAG_FREE, CLUSTER_FLAG_FULL, CLUSTER_FLAG_NONE, CLUSTER_NIL, NR_CLUSTER_FLAGS,
-    NR_CLUSTER_LISTS, cluster_list, flag_of_list, swap_cluster_info,
+    cluster_list, flag_of_list, swap_cluster_info,
 )
 from shm.layout cimport cluster_of, layout_t
 from shm.swapfile cimport SWP_USED
@@ -58,7 +58,7 @@ cdef class ClusterLists(ClusterLaw):
             if seen == NULL:
                 tell(out, b"not looked at: no memory to walk the lists", 0, 0, 0, 0)
                 return
-            for which in range(NR_CLUSTER_LISTS):
+            for which in range(NR_CLUSTER_FLAGS + 2 * (m.cluster_orders - 1)):
                 walk(m, device, which, seen, out)
             for i in range(m.clusters_per_device):
                 if seen[i] != (cluster_of(m, device, i).flags != CLUSTER_FLAG_NONE):

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.cluster cimport (
-    CLUSTER_FLAG_FRAG, CLUSTER_FLAG_FREE, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, NR_CLUSTER_LISTS, flag_of_list, order_of_list,
+    CLUSTER_FLAG_FRAG, CLUSTER_FLAG_FREE, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, NR_CLUSTER_FLAGS, flag_of_list, order_of_list,
     swap_cluster_info,
 )
 from shm.layout cimport cluster_of, layout_t
@@ -38,7 +38,7 @@ cdef class ListOfOrder(ClusterLaw):
         cdef uint32_t device, which
         ClusterLaw.at_rest(self, m, out)
         for device in range(<uint32_t>m.geo.devices):
-            for which in range(NR_CLUSTER_LISTS):
+            for which in range(NR_CLUSTER_FLAGS + 2 * (m.cluster_orders - 1)):
                 if flag_of_list(which) == CLUSTER_FLAG_NONFULL or flag_of_list(which) == CLUSTER_FLAG_FRAG:
                     walk(m, device, which, out)
 

@@ -8,8 +8,9 @@ from libc.stdlib cimport calloc, free
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, PG_WRITEBACK, folio_nr_pages, folio_t
 from shm.layout cimport layout_t, payload_of, ptes_of
 from shm.mm cimport MM_UNUSED, PTE_DIRTY, pte_pfn, pte_present
+from shm.slots cimport slot_has_references
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
-from workers.invariants.law cimport Law, cached_at, entry_exists, finding_t, slot_copy, tell, word_at
+from workers.invariants.law cimport Law, cached_at, entry_exists, finding_t, slot_copy, slot_of, tell, word_at
 from workers.mm.content cimport content_identity, content_stamp
 
 
@@ -35,6 +36,8 @@ cdef void look(layout_t *m, uint32_t pfn, swp_entry_t entry, finding_t *out) noe
     cdef char *copy
     if not entry_exists(m, entry) or cached_at(m, word_at(m, swp_type(entry), swp_offset(entry))) == NULL:
         return  # F1 tells it
+    if not slot_has_references(m, slot_of(m, entry)):
+        return  # nobody reads it: a program that has gone may have stored to the page, and no PTE tells of it any more
     copy = slot_copy(m, entry)
     if copy == NULL:
         tell(out, b"folio %lu is clean, and slot 0x%lx has no copy", pfn, entry, 0, 0)
@@ -45,7 +48,8 @@ cdef void look(layout_t *m, uint32_t pfn, swp_entry_t entry, finding_t *out) noe
 
 
 cdef class CleanIsACopy(Law):
-    """A folio in the swap cache that is uptodate and clean, by its flag and by its PTEs, holds what its slot holds."""
+    """A folio in the swap cache that is uptodate and clean, by its flag and by its PTEs, holds what its slot holds, if
+    anybody refers to that."""
 
     def __cinit__(self):
         self.id = "Q17"

@@ -57,6 +57,7 @@ cdef class Protocol:
     cdef readonly str name
     cdef readonly bint i_pages  # words of the swap cache are guarded by i_pages locks, not by cluster locks
     cdef readonly int slot_format  # shm/swap_map.pxd
+    cdef readonly bint discards_in_scan  # an allocation discards with its local lock held; in the museum alone
     cdef readonly bint map_shmem  # slots of files have the byte SWAP_MAP_SHMEM, and no count
     cdef readonly bint zeromap  # the version keeps a map of slots whose page is all zeroes (6.12 and later)
 

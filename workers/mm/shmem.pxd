@@ -4,7 +4,7 @@ from shm.atomic cimport load64
 from shm.layout cimport mapping_of
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport READS, Cpu, point
-from workers.mm.protocol cimport Protocol
+from workers.mm.protocol cimport Protocol, vm_fault
 
 cdef uint32_t filemap_get_entry(Cpu cpu, uint32_t inode, uint32_t page, uint64_t *word) noexcept nogil
 cdef int shmem_add_to_page_cache(Cpu cpu, uint32_t pfn, uint32_t inode, uint32_t page, uint64_t expected) noexcept nogil
@@ -12,6 +12,8 @@ cdef void shmem_delete_from_page_cache(Cpu cpu, uint32_t pfn, uint64_t word) noe
 cdef bint shmem_replace_entry(Cpu cpu, uint32_t inode, uint32_t page, uint64_t expected, uint64_t word) noexcept nogil
 cdef void shmem_recalc_inode(Cpu cpu, uint32_t inode, int32_t swapped) noexcept nogil
 cdef bint shmem_must_visit(Cpu cpu, uint32_t inode) noexcept nogil
+cdef int shmem_swap_alloc_folio(Cpu cpu, vm_fault *vmf) noexcept nogil
+cdef void shmem_bypass_done(Cpu cpu, vm_fault *vmf) noexcept nogil
 cdef int shmem_writeout(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil
 
 cdef inline uint64_t mapping_word(Cpu cpu, uint32_t inode, uint32_t page) noexcept nogil:

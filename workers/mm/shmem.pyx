@@ -4,16 +4,27 @@ where the page is to be looked for.
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport add_i32, load32, load64, load_i32, store32, store64
-from shm.folio cimport PG_DIRTY, folio_t
+from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY, folio_t
 from shm.layout cimport shmem_expected_of
 from shm.shmem cimport MAPPING_NONE, folio_to_word, inode_t, swp_to_radix_entry, word_is_folio, word_to_pfn
+from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
-from workers.cpu cimport WRITES
+from shm.vmstat cimport EV_SWAPCACHE_EEXIST
+from workers.cpu cimport WRITES, count
 from workers.mm.errno cimport EEXIST
 from workers.mm.filemap cimport folio_unlock
-from workers.mm.page_alloc cimport folio_get, folio_of, folio_put, folio_set, folio_try_get
-from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_writeout
-from workers.mm.swapfile cimport swap_free
+from workers.mm.memcontrol cimport memcg1_swapin, workingset_refault
+from workers.mm.memory cimport alloc_charged_folio, put_locked_folio
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_get, folio_of, folio_put, folio_set, folio_test, folio_try_get,
+)
+from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_read_folio, swap_writeout
+from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_REFAULT
+from workers.mm.swapfile cimport claim_begins, swap_free, swap_word, swapcache_prepare
+from workers.mm.vmscan_lists cimport lru_add
+
+cdef enum:
+    MAPPING_TRUNCATED = MAPPING_NONE - 1  # folio->mapping for a moment: nobody reads the slot that it has
 
 
 cdef uint32_t filemap_get_entry(Cpu cpu, uint32_t inode, uint32_t page, uint64_t *word) noexcept nogil:
@@ -107,6 +118,44 @@ cdef bint shmem_must_visit(Cpu cpu, uint32_t inode) noexcept nogil:
     return visit
 
 
+cdef int shmem_swap_alloc_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:
+    """The bypass of the swap cache (6.14 to 6.19): a folio is charged, then the slot claimed, and read. SWAPIN_REFAULT: somebody
+    else has it; nobody sleeps, the caller asks again.
+
+    Context: the device is pinned; may sleep.
+    """
+    cdef uint64_t *word
+    cdef uint32_t own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
+    if not own:
+        return SWAPIN_OOM
+    if swapcache_prepare(cpu, vmf.entry, 1) < 0:
+        count(cpu, EV_SWAPCACHE_EEXIST)
+        cpu.my.refused_entry = 0
+        put_locked_folio(cpu, own)
+        return SWAPIN_REFAULT
+    vmf.claimed = vmf.bypass = vmf.fresh = True
+    vmf.folio = own
+    vmf.claim = vmf.entry
+    vmf.claim_nr = 1
+    claim_begins(cpu, vmf.entry, 1)  # W_byp: until the mapping has the folio
+    store32(&folio_of(cpu, own).mapping, MAPPING_NONE)
+    folio_set(folio_of(cpu, own), PG_CLAIMED)
+    store64(&folio_of(cpu, own).swap, vmf.entry)
+    memcg1_swapin(cpu, vmf.entry, 1)
+    word = swap_word(cpu, vmf.entry)
+    if word != NULL and swp_tb_is_shadow(load64(word)):
+        workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
+    lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
+    swap_read_folio(cpu, own)
+    return SWAPIN_FOLIO
+
+
+cdef void shmem_bypass_done(Cpu cpu, vm_fault *vmf) noexcept nogil:
+    """The folio has no slot any more. Context: folio locked, or about to go; the claim is given up next."""
+    store64(&folio_of(cpu, vmf.folio).swap, 0)
+    folio_clear(folio_of(cpu, vmf.folio), PG_CLAIMED)
+
+
 cdef int back_to_page_cache(Cpu cpu, Protocol p, uint32_t pfn, uint32_t inode, uint32_t page) noexcept nogil:
     """The write was refused: the page cache has the folio again, unless its page was truncated. AOP_WRITEPAGE_ACTIVATE.
 
@@ -116,7 +165,11 @@ cdef int back_to_page_cache(Cpu cpu, Protocol p, uint32_t pfn, uint32_t inode, u
     if shmem_add_to_page_cache(cpu, pfn, inode, page, swp_to_radix_entry(entry)) == 0:
         shmem_recalc_inode(cpu, inode, -1)
         swap_free(cpu, p, entry)
-    p.swap_cache_del_folio(cpu, pfn)
+        p.swap_cache_del_folio(cpu, pfn)
+    else:  # whoever truncated it gives the reference back
+        store32(&folio_of(cpu, pfn).mapping, MAPPING_TRUNCATED)
+        p.swap_cache_del_folio(cpu, pfn)
+        store32(&folio_of(cpu, pfn).mapping, MAPPING_NONE)
     folio_set(folio_of(cpu, pfn), PG_DIRTY)
     return AOP_WRITEPAGE_ACTIVATE
 

@@ -21,7 +21,7 @@ from workers.cpu cimport READS, Cpu, might_sleep, point, sleeping_lock, sleeping
 from workers.mm.memcontrol cimport slot_of
 from workers.mm.protocol cimport TTRS_ANYWAY, Protocol
 from workers.mm.swap_avail cimport NO_DEVICE, next_device, swap_usage_add
-from workers.mm.swap_discard cimport swap_sync_discard
+from workers.mm.swap_discard cimport swap_do_scheduled_discard, swap_sync_discard
 from workers.mm.swap_lists cimport (
     cluster_is_usable, give_table, isolate_lock_cluster, move_cluster, relocate_cluster, take_table,
 )
@@ -257,6 +257,8 @@ cdef swp_entry_t scan_lists(Cpu cpu, Protocol p, slot_request *want) noexcept no
         swap_reclaim_full_clusters(cpu, p, want.device)
     if not found and not largest:
         found = scan_list(cpu, p, want, CLUSTER_FLAG_FRAG, want.order, False)
+    if not found and p.discards_in_scan and swap_do_scheduled_discard(cpu, &cpu.m.si[want.device]):
+        found = scan_list(cpu, p, want, CLUSTER_FLAG_FREE, 0, False)
     if want.order != 0:
         return found
     for order in range(1, cpu.m.cluster_orders):

@@ -9,7 +9,7 @@ from shm.atomic cimport add_i64, cas64, fetch_and32, fetch_or32, load32, load_i6
 from shm.swapfile cimport (
     SWAP_USAGE_OFFLIST_BIT, SWP_WRITEOK, swap_avail_t, swap_info_struct, swap_usage_in_pages,
 )
-from workers.cpu cimport READS, Cpu, point
+from workers.cpu cimport READS, WRITES, Cpu, point
 
 
 cdef void avail_del(Cpu cpu, uint32_t device) noexcept nogil:
@@ -75,12 +75,16 @@ cdef void add_to_avail_list(Cpu cpu, swap_info_struct *si, bint swapon) noexcept
 
 cdef void swap_usage_add(Cpu cpu, swap_info_struct *si, uint32_t nr) noexcept nogil:
     """Slots are taken. Context: cluster lock held; takes swap_avail_lock when the device is full."""
+    if cpu.m.geo.devices > 1:  # with one device nobody asks whether it is on the list
+        point(cpu, &si.inuse_pages, WRITES)
     if add_i64(&si.inuse_pages, nr) == si.pages:
         del_from_avail_list(cpu, si, False)
 
 
 cdef void swap_usage_sub(Cpu cpu, swap_info_struct *si, uint32_t nr) noexcept nogil:
     """Slots are free. Context: cluster lock held; takes swap_avail_lock when the device was off the list."""
+    if cpu.m.geo.devices > 1:
+        point(cpu, &si.inuse_pages, WRITES)
     if add_i64(&si.inuse_pages, -<int64_t>nr) & SWAP_USAGE_OFFLIST_BIT:
         add_to_avail_list(cpu, si, False)
 

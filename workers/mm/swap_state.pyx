@@ -7,6 +7,7 @@ from shm.inject cimport INJECT_DEVICE_ERROR
 from shm.layout cimport block_of, payload_of, zswap_page_of
 from shm.memcg cimport COUNTER_SWAP, page_counter
 from shm.percpu cimport is_reserved
+from shm.shmem cimport MAPPING_NONE
 from shm.swap_table cimport (
     pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_count_bits, swp_tb_is_folio, swp_tb_to_pfn,
 )
@@ -93,9 +94,9 @@ cdef bint copy_is_good(Cpu cpu, folio_t *folio, uint32_t page, swp_entry_t entry
     cdef uint32_t index = slot_in_zswap(&cpu.m, slot_of(cpu, entry))
     cdef char *copy
     if load32(&folio.mapping) != 0 and load32(&folio.mapping) != MAPPING_NONE:
-        return True  # a file's page cache has it: nobody reads the slot
-    if folio_test(folio, PG_DIRTY | PG_WRITEBACK):
-        return False
+        return True  # a file's page cache has it, or it was truncated: nobody reads the slot
+    if folio_test(folio, PG_DIRTY | PG_WRITEBACK):  # dirty, of a file, and truncated: nobody reads the slot again
+        return load32(&folio.mapping) == MAPPING_NONE and not folio_test(folio, PG_WRITEBACK)
     if not folio_test(folio, PG_UPTODATE):
         return True
     if slot_is_zero(&cpu.m, slot_of(cpu, entry)):

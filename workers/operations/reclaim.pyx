@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.atomic cimport load32, load_i32, load_i64
 from shm.folio cimport (
-    PG_ACTIVE, PG_DIRTY, PG_RECLAIM, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE, PG_WRITEBACK, folio_t,
+    PG_ACTIVE, PG_ANON, PG_DIRTY, PG_RECLAIM, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE, PG_WRITEBACK, folio_t,
 )
 from shm.memcg cimport COUNTER_MEMORY, LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, mem_cgroup
 from shm.shmem cimport MAPPING_NONE
@@ -137,6 +137,9 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
     verdict = PAGE_FREED if ignore_references else check_references(cpu, pfn)
     if verdict == PAGE_FREED and folio_test(folio, PG_SWAPBACKED) and not folio_test(folio, PG_SWAPCACHE) and (
             load32(&folio.mapping) == 0):
+        if not folio_test(folio, PG_ANON):  # never mapped: of a fault that has not come to its end, or is given up
+            folio_unlock(cpu, pfn)
+            return PAGE_KEEP
         verdict = add_to_swap(cpu, p, pfn, split)
     if verdict == PAGE_FREED and folio_mapped(cpu, pfn) and not try_to_unmap(cpu, p, pfn):
         verdict = PAGE_ACTIVATE

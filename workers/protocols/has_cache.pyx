@@ -26,7 +26,7 @@ from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    put_swap_folio, swap_cache_lock, swap_cache_unlock, swap_count, swap_free_nr, swap_word, swapcache_prepare,
+    claim_begins, put_swap_folio, swap_cache_lock, swap_cache_unlock, swap_count, swap_free_nr, swap_word, swapcache_prepare,
     synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
@@ -34,12 +34,6 @@ from workers.protocols.base cimport Base
 from workers.mm.protocol cimport (
     ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault,
 )
-
-
-cdef void claim_begins(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
-    """Name the slots that this CPU has claimed; 0: none. Context: none; writes this CPU's own block."""
-    cpu.my.claimed_entry = entry
-    cpu.my.claimed_nr = nr
 
 
 cdef class HasCache(Base):
@@ -142,6 +136,7 @@ cdef class HasCache(Base):
 
     cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Read into a private folio, which no lookup finds. Context: device pinned; may sleep."""
+        cdef uint64_t *word
         cdef uint32_t own
         vmf.bypass = True
         own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
@@ -152,7 +147,11 @@ cdef class HasCache(Base):
 
     cdef void read_private(self, Cpu cpu, vm_fault *vmf, uint32_t own, swp_entry_t entry) noexcept nogil:
         """The rest of a bypass: slots from `entry` on into the new folio. Context: device pinned, folio locked; may sleep."""
-        self.swapped_in_unseen(cpu, own, entry)
+        cdef uint64_t *word = swap_word(cpu, entry)
+        memcg1_swapin(cpu, entry, folio_pages(cpu, own))
+        if word != NULL and swp_tb_is_shadow(load64(word)):
+            workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
+        lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
         folio_set(folio_of(cpu, own), PG_CLAIMED)
         store64(&folio_of(cpu, own).swap, entry)
         vmf.folio = own
@@ -193,14 +192,6 @@ cdef class HasCache(Base):
         swap_cache_unlock(cpu, entry)
         put_swap_folio(cpu, self, entry, nr)
         claim_begins(cpu, outer, outer_nr)
-
-    cdef void swapped_in_unseen(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-        """What a swap-in does beside the read, for a folio that no lookup finds. Context: the slot pinned, the folio charged."""
-        cdef uint64_t *word = swap_word(cpu, entry)
-        memcg1_swapin(cpu, entry, folio_pages(cpu, pfn))
-        if word != NULL and swp_tb_is_shadow(load64(word)):
-            workingset_refault(cpu, pfn, swp_tb_to_shadow(load64(word)))
-        lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
 
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:
         """Who cannot have the bit waits before it tries again: a fault, or a readahead. Context: the device is pinned; sleeps."""

@@ -9,20 +9,17 @@
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport store32, store64
-from shm.folio cimport PG_CLAIMED, PG_DIRTY
-from shm.shmem cimport MAPPING_NONE
+from shm.folio cimport PG_DIRTY
 from shm.swp_entry cimport swp_entry_t
-from shm.vmstat cimport EV_SWAPCACHE_EEXIST
 from shm.zone cimport MAX_FOLIO_ORDER
-from workers.cpu cimport Cpu, count
+from workers.cpu cimport Cpu
 from workers.mm.filemap cimport swapcache_wait, swapcache_wake
-from workers.mm.memory cimport alloc_charged_folio, alloc_swapin_folio, put_locked_folio
-from workers.mm.page_alloc cimport folio_clear, folio_of, folio_pages, folio_set
-from workers.mm.page_io cimport swap_read_folio
+from workers.mm.memory cimport alloc_swapin_folio, put_locked_folio
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set
 from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault
-from workers.mm.swapfile cimport swap_count, swap_free, swapcache_prepare, synchronous_io
-from workers.protocols.has_cache cimport HasCache, claim_begins
+from workers.mm.shmem cimport shmem_bypass_done, shmem_swap_alloc_folio
+from workers.mm.swapfile cimport swap_count, swap_free, synchronous_io
+from workers.protocols.has_cache cimport HasCache
 
 
 cdef enum:
@@ -62,29 +59,8 @@ cdef class HasCacheWaitqueue(HasCache):
             swapcache_wake(cpu)
 
     cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Context: the device is pinned; may sleep. The bypass (from 6.14): charged first, then claimed, whatever the count."""
-        cdef uint32_t own
-        if not synchronous_io(cpu, vmf.entry):
-            return SWAPIN_READAHEAD
-        own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
-        if not own:
-            return SWAPIN_OOM
-        if swapcache_prepare(cpu, vmf.entry, 1) < 0:
-            count(cpu, EV_SWAPCACHE_EEXIST)
-            cpu.my.refused_entry = 0  # nobody sleeps: the loop of the caller asks again
-            put_locked_folio(cpu, own)
-            return SWAPIN_REFAULT
-        vmf.claimed = vmf.bypass = vmf.fresh = True
-        vmf.claim = vmf.entry
-        vmf.claim_nr = 1
-        claim_begins(cpu, vmf.entry, 1)  # W_byp: until the mapping has the folio
-        vmf.folio = own
-        store32(&folio_of(cpu, own).mapping, MAPPING_NONE)
-        folio_set(folio_of(cpu, own), PG_CLAIMED)
-        store64(&folio_of(cpu, own).swap, vmf.entry)
-        self.swapped_in_unseen(cpu, own, vmf.entry)
-        swap_read_folio(cpu, own)
-        return SWAPIN_FOLIO
+        """Context: the device is pinned; may sleep. The bypass (from 6.14), which counts nothing."""
+        return shmem_swap_alloc_folio(cpu, vmf) if synchronous_io(cpu, vmf.entry) else SWAPIN_READAHEAD
 
     cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil:
         """Context: folio locked; takes cluster lock. A bypass gives up its claim where the others leave the cache."""
@@ -99,8 +75,7 @@ cdef class HasCacheWaitqueue(HasCache):
     cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, or about to go; takes cluster lock. swapcache_clear, which wakes nobody here."""
         if vmf.claimed:
-            store64(&folio_of(cpu, vmf.folio).swap, 0)
-            folio_clear(folio_of(cpu, vmf.folio), PG_CLAIMED)
+            shmem_bypass_done(cpu, vmf)
             HasCache.fault_done(self, cpu, vmf)
 
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.races.race import DROPPED, QUICK_DISK, STORED, SWAPPED_OUT, Race
+from workers.races.race import DROPPED, QUICK_DISK, SMALL, STORED, SWAPPED_OUT, Race
 
 EQUAL_DISK = {**QUICK_DISK, "priority": 1}
 QUICK_ZRAM = {"kind": "zram", "read_ns": 0, "write_ns": 0, "priority": 1}
@@ -81,7 +81,7 @@ DEVICES: tuple[Race, ...] = (
         "One thread takes the last slot of a device while another one gives a slot of it back.",
         (("mm_init", 0), ("store", 0, 0, 15), ("pageout", 0, 0, 14)),
         ((("pageout", 0, 14),), (("dontneed", 0, 0),)),
-        {"pages": 15, "folios": 24, **TWO_ZRAMS},
+        {"pages": 15, "folios": 24, "more_devices": (SMALL["device"],)},
     ),
     Race(
         "table_is_waited_for",

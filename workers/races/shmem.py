@@ -101,8 +101,8 @@ SHMEM: tuple[Race, ...] = (
     Race(
         "shmem_disk_reads",
         "Two programs read neighbouring pages of a file from a disk: each reads the other's ahead.",
-        OUT_ON_DISK,
-        ((("shmem_read", 0, 0),), (("shmem_read", 0, 1),)),
+        (*OUT_ON_DISK, ("shmem_read", 0, 0)),
+        ((("shmem_read", 0, 1),), (("shmem_read", 0, 2),)),
         ON_DISK,
     ),
     Race(
@@ -113,11 +113,14 @@ SHMEM: tuple[Race, ...] = (
         {**ON_DISK, "shmem": {"inodes": 1, "pages": 1}},
     ),
     Race(
-        "shmem_fault_neighbour",
-        "A fault reads a file's slot ahead while the file is truncated.",
-        (("mm_init", 0), ("store", 0, 0), ("shmem_write", 0, 0), ("reclaim", 2), ("reclaim", 2), ("reclaim", 2)),
-        ((("load", 0, 0),), (("shmem_truncate", 0, 0),)),
-        {**ON_DISK, "shmem": {"inodes": 1, "pages": 1}},
+        "shmem_readahead_dontneed",
+        "A read of a file reads a process's page ahead while the process drops it.",
+        (
+            *(("shmem_write", 0, 0, 2), ("mm_init", 0), ("store", 0, 0)),
+            *(("reclaim", 3), ("reclaim", 3), ("reclaim", 3), ("shmem_read", 0, 0)),
+        ),
+        ((("shmem_read", 0, 1),), (("dontneed", 0, 0),)),
+        ON_DISK,
     ),
     Race(
         "shmem_read_errors",
@@ -153,5 +156,19 @@ SHMEM: tuple[Race, ...] = (
         (("shmem_write", 0, 0, 2), ("swap_max", 1)),
         ((("reclaim", 1), ("shmem_read", 0, 0)), (("reclaim", 1), ("shmem_write", 0, 1))),
         {"shmem": {"inodes": 1, "pages": 2}},
+    ),
+    Race(
+        "shmem_refused_truncate",
+        "A file is truncated while reclaim takes its page back, for which neither zswap nor the device is to be had.",
+        (("shmem_write", 0, 0), ("reclaim", 1), ("shmem_write", 0, 1)),
+        ((("shmem_truncate", 0, 1),), (("reclaim", 1),)),
+        {"shmem": {"inodes": 1, "pages": 2}, "zswap": {"pool_pages": 1, "no_writeback": True}},
+    ),
+    Race(
+        "shmem_zswap_read",
+        "Two programs read a page of a file that zswap keeps while a third one truncates it.",
+        WRITTEN_OUT,
+        ((("shmem_read", 0, 0),), (("shmem_read", 0, 0),), (("shmem_truncate", 0, 0),)),
+        {**FILE, "zswap": {"pool_pages": 2}},
     ),
 )

@@ -13,10 +13,13 @@ WRITE_BACK: Step = ("zswap_writeback", 1)
 # The page of mm 0 is kept in zswap, and has had its second chance: the next look at its entry writes it back.
 DUE: tuple[Step, ...] = (*SWAPPED_OUT, WRITE_BACK)
 SHARED_DUE: tuple[Step, ...] = (*SHARED_OUT, WRITE_BACK)
-TWO_MMS_DUE: tuple[Step, ...] = (*DUE, ("mm_init", 1), ("store", 1, 0))
-# Two pages in zswap, one in memory, and no room for a fourth: whoever faults charges, and so reclaims and shrinks.
-FULL_DUE: tuple[Step, ...] = (("mm_init", 0), ("store", 0, 0, 3), ("pageout", 0, 0, 2), ("zswap_writeback", 2))
-FULL: dict[str, Any] = {"pages": 3, "memcg": {"limit_pages": 1}, "device": QUICK_DISK, "readahead_pages": 1}
+# Two pages in zswap; when both are dropped, the slot of the first goes to the next page, and the entry of the second.
+TWO_DUE: tuple[Step, ...] = (("mm_init", 0), ("store", 0, 0, 2), ("pageout", 0, 0, 2), ("zswap_writeback", 2))
+# Two pages in zswap, one in memory, and no room for more: whoever faults charges, and so reclaims and shrinks.
+FULL_DUE: tuple[Step, ...] = (
+    *(("mm_init", 0), ("store", 0, 0, 3), ("pageout", 0, 0, 2), ("zswap_writeback", 2), ("memory_max", 1)),
+)
+FULL: dict[str, Any] = {"pages": 3, "device": QUICK_DISK, "readahead_pages": 1}
 UNTOUCHED: tuple[Step, ...] = (("mm_init", 0), ("load", 0, 0), ("pageout", 0, 0))
 
 ZSWAP: tuple[Race, ...] = (
@@ -51,9 +54,9 @@ ZSWAP: tuple[Race, ...] = (
     Race(
         "zswap_writeback_recycled",
         "zswap writes back a page whose slot is freed meanwhile and gets another page, which is read again.",
-        TWO_MMS_DUE,
-        ((WRITE_BACK,), (("dontneed", 0, 0), ("pageout", 1, 0), ("load", 1, 0))),
-        ON_DISK,
+        (*TWO_DUE, ("mm_init", 1), ("store", 1, 0)),
+        ((WRITE_BACK,), (("dontneed", 0, 0, 2), ("pageout", 1, 0), ("load", 1, 0))),
+        {**ON_DISK, "pages": 2},
     ),
     Race(
         "zswap_writeback_exit",

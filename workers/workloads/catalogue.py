@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.spec import RunSpec
 from workers.workloads.devices import SwapoffLoop, ZramSwapin
+from workers.workloads.files import ShmemFault
 from workers.workloads.mix import Mix
 from workers.workloads.programs import KernelBuild, Redis
 from workers.workloads.scenarios import ForkFault, ThreadFault, Usemem
@@ -23,6 +24,7 @@ CLASSES = {
     "kernel_build": KernelBuild,
     "zram_swapin": ZramSwapin,
     "swapoff_loop": SwapoffLoop,
+    "shmem_fault": ShmemFault,
 }
 PAGES = {
     "thread_fault": 2048,
@@ -32,6 +34,7 @@ PAGES = {
     "redis": 4096,
     "zram_swapin": 1 << 18,
     "swapoff_loop": 1024,
+    "shmem_fault": 2048,
 }
 COMPILE = "cc1"  # what kernel_build replays unless a run says otherwise
 # One part in so many. usemem: vm-scalability's 31 x 1 GiB in 4 GiB; redis: half of the servers' pages, for a child
@@ -49,6 +52,13 @@ class Shape:
     pages: int
     mms: int
     resident_pages: int
+
+
+def files_of(spec: RunSpec) -> tuple[int, int]:
+    """Files of tmpfs and pages of each: as the spec says, else one for shmem_fault, with the pages of the run."""
+    if spec.shmem.inodes or spec.scenario != "shmem_fault":
+        return spec.shmem.inodes, spec.shmem.pages if spec.shmem.inodes else 0
+    return 1, shape_of(spec).pages
 
 
 def trace_of(spec: RunSpec) -> str | None:
@@ -76,6 +86,7 @@ def shape_of(spec: RunSpec) -> Shape:
         "kernel_build": spec.cpus + 1,
         "zram_swapin": 1,
         "swapoff_loop": 1,
+        "shmem_fault": 1,
     }[spec.scenario]
     if spec.mms is not None and spec.mms != mms:
         raise ValueError(f"mms is {spec.mms}, but scenario {spec.scenario} with {spec.cpus} CPUs has {mms}")
@@ -87,4 +98,6 @@ def shape_of(spec: RunSpec) -> Shape:
 
 def workload(spec: RunSpec, shape: Shape) -> Workload:
     """A fresh Workload of the spec's scenario, for one CPU."""
+    if spec.scenario == "shmem_fault":
+        shape = replace(shape, pages=files_of(spec)[1])
     return CLASSES[spec.scenario](spec.model_copy(update={"trace": trace_of(spec)}), shape)

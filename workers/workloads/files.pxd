@@ -1,0 +1,4 @@
+from workers.workloads.workload cimport Workload
+
+cdef class ShmemFault(Workload):
+    pass

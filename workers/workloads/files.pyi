@@ -1,0 +1,3 @@
+from workers.workloads.workload import Workload
+
+class ShmemFault(Workload): ...
