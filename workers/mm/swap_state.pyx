@@ -150,12 +150,12 @@ cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t 
             referenced = True
             if not copy_is_good(cpu, folio, pfn + i, entry + i):
                 warn(cpu, WARN_DEL_ONLY_COPY, entry + i, pfn, load32(&folio.flags))
-        if word != NULL:
-            point(cpu, &word[i], WRITES)
-            swap_table_set(word, i, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(&word[i]))))
     if load32(&folio.flags) & (PG_DIRTY | PG_UPTODATE) == PG_UPTODATE and load_i32(&folio.refcount) > 0 and not referenced:
         cpu.my.dropped_clean = pfn
     cpu.my.deletions += 1
+    for i in range(nr if word != NULL else 0):
+        point(cpu, &word[i], WRITES)
+        swap_table_set(word, i, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(&word[i]))))
     store64(&folio.swap, 0)
     folio_clear(folio, PG_SWAPCACHE)
     mod_swapcache_stat(cpu, pfn, -<int64_t>nr)
