@@ -36,7 +36,8 @@ python -m bench.protocols
 ```
 
 which runs one study of the service ([study-format.md](study-format.md)), and this page of its comparisons
-([comparison.md](comparison.md)). Measured on {machine}. Figures are medians of trials; a change is that against
+([comparison.md](comparison.md)). Measured on {machine}. Figures are medians of
+trials; a change is that against
 `{baseline}` with its interval of 95 %, and a verdict after Holm's correction over the five metrics of a row:
 better, worse, equal (inside of 2 %), or open. A quantile with fewer than 100 swap-ins beyond it is left out.
 Sleeps and waits are counted a million swap-ins.
@@ -46,29 +47,30 @@ READING = """## How to read it
 
 **The tick.** Under `has_cache` whoever loses the claim of a slot sleeps until the next tick. With threads on
 the same pages it slept {sleeps_old_250} times in a million swap-ins at 250 Hz and {sleeps_old_1000} times at
-1000 Hz; its p99.9 was {p999_old_250} and {p999_old_1000}, its p99.99 {p9999_old_250} and {p9999_old_1000}. One
-tick is 4 ms and 1 ms. A collision costs a sleep whatever the device takes, so the shelf in the plots stands at
-the tick and not at the device: it is the setting of the kernel that is measured there.
+1000 Hz; its p99.9 was {p999_old_250} and {p999_old_1000}, its p99.99 {p9999_old_250} and {p9999_old_1000}.
+One tick is 4 ms and 1 ms. A collision costs a sleep whatever the device takes, so the shelf in the plots
+stands at the tick and not at the device: a setting of the kernel is measured there.
 
 **The wait queue.** `has_cache_waitqueue` wakes losers when a bypass ends, and only then; those that lose
-against a readahead, or against reclaim, sleep the tick out. It slept {sleeps_wq_250} times in a million at 250
-Hz, with a p99.9 of {p999_wq_250}.
+against a readahead, or against reclaim, sleep the tick out. It slept {sleeps_wq_250} times in a million at
+250 Hz, with a p99.9 of {p999_wq_250} and a p99.99 of {p9999_wq_250}.
 
 **The folio lock.** From `swap_cache` on the winner's folio stands in the swap cache before it is read, and a
-loser sleeps on its lock until it is. `swap_cache` waited for a folio {waits_new_250} times in a million at 250
-Hz, {wait_ns_new_250} each, and slept {sleeps_new_250} ticks; its p99.9 was {p999_new_250}, at 1000 Hz
-{p999_new_1000}: the tick does not matter to it any more.
+loser sleeps on its lock until it is. `swap_cache` waited for a folio {waits_new_250} times in a million at
+250 Hz, {wait_ns_new_250} each, and slept {sleeps_new_250} ticks; its p99.9 was {p999_new_250}, and
+{p999_new_1000} at 1000 Hz. Nobody who swaps in waits for a tick there: what is left of its tail is the
+device, reclaim, and a CPU that was taken away while it held a lock.
 
 **Shared slots.** A slot with several owners may not be bypassed, so that up to 6.19 it goes through readahead
 and a claim even on a synchronous device. Under `fork_fault` at 250 Hz `has_cache` slept {sleeps_old_fork} times
 in a million swap-ins, `swap_cache` {sleeps_new_fork} times; throughput was {rate_old_fork} and {rate_new_fork}.
 
-**A compile.** References of a real program collide less often: {sleeps_old_trace} sleeps in a million swap-ins
-under `has_cache` at 250 Hz, {sleeps_new_trace} under `swap_cache`.
+**A compile.** Two processes replay the references of one: {sleeps_old_trace} sleeps in a million swap-ins
+under `has_cache` at 250 Hz, {sleeps_new_trace} under `swap_cache`; throughput, here of references, was
+{rate_old_trace} and {rate_new_trace}.
 
 **The later versions.** `swap_table` and `swap_table_count` change where the state of a slot is kept, not who
-waits for whom. Of their verdicts against `{baseline}` {later_verdicts}; against each other they were compared
-in no row.
+waits for whom. Of their verdicts against `{baseline}` {later_verdicts}.
 
 **What it does not say.** These are emulated protocols on emulated memory: what they take of CPU time is that of
 the emulator. Ratios of protocols, sleeps, waits, and where the tail ends are theirs.
@@ -80,7 +82,7 @@ def page(record: Record) -> str:
     cells = {(cell["scenario"], cell["hz"]): cell for cell in record["cells"]}
     asked = record["asked"]
     words = record["circumstances"]
-    machine = f"{words['cpu_model']}, Linux {words['kernel']}, load {words['load']} at the start"
+    machine = f"{words['cpu_model']}, Linux {words['kernel']}, load {words['load']:.1f} at the start"
     head = HEAD.format(**asked, machine=machine)
     parts = [head, READING.format(baseline=asked["baseline"], **_words(cells, asked["baseline"]))]
     parts += [_section(cell, asked["baseline"]) for cell in record["cells"]]

@@ -137,6 +137,10 @@ cdef struct layout_t:
     char *zswap_pages
     trace_record *traces
 
+cdef extern from *:
+    int trailing_zeroes "__builtin_ctzll"(unsigned long long word) noexcept nogil
+
+cdef uint64_t layout_end(layout_t *m) noexcept nogil
 cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexcept nogil
 cdef void layout_attach(layout_t *m, char *base) noexcept nogil
 
@@ -148,6 +152,22 @@ cdef inline trace_record *trace_of(layout_t *m, uint32_t cpu) noexcept nogil:
 
 cdef inline swap_cluster_info *cluster_of(layout_t *m, uint32_t device, uint64_t index) noexcept nogil:
     return &m.clusters[device * m.clusters_per_device + index]
+
+cdef inline uint64_t cluster_at(layout_t *m, uint64_t offset) noexcept nogil:
+    """The cluster of the slot at `offset` of its device: clusters have a power of two of slots."""
+    return offset >> trailing_zeroes(m.geo.cluster_slots)
+
+cdef inline uint64_t place_in_cluster(layout_t *m, uint64_t offset) noexcept nogil:
+    """Where in its cluster the slot at `offset` lies."""
+    return offset & (m.geo.cluster_slots - 1)
+
+cdef inline uint32_t device_of(layout_t *m, uint64_t slot) noexcept nogil:
+    """The device of a slot of the arrays over all devices. Of the first one without a division."""
+    return 0 if slot < m.geo.slots else <uint32_t>(slot // m.geo.slots)
+
+cdef inline uint64_t offset_of(layout_t *m, uint64_t slot) noexcept nogil:
+    """The offset in its device of a slot of the arrays over all devices."""
+    return slot if slot < m.geo.slots else slot % m.geo.slots
 
 cdef inline uint64_t *table_of(layout_t *m, uint32_t table) noexcept nogil:
     """Words of the table with index + 1 == table."""

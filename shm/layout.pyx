@@ -103,8 +103,8 @@ cdef uint64_t place_zswap(layout_t *m, char *base, uint64_t at) noexcept nogil:
     return at
 
 
-cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexcept nogil:
-    """Resolve every pointer of `m` for a segment at `base`. Returns its size in bytes."""
+cdef uint64_t place_all(layout_t *m, const geometry_t *geo, char *base) noexcept nogil:
+    """Resolve every pointer of `m` for a segment at `base`. Returns where the last array ends."""
     cdef uint64_t at = HEADER_BYTES
     m.base = base
     m.geo = geo[0]
@@ -132,6 +132,18 @@ cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexc
         base + take(&at, 4, m.geo.devices * m.geo.slots + m.geo.folios if m.geo.generations else 0))
     at = place_zswap(m, base, at)
     m.size = (at + 4095) & ~<uint64_t>4095
+    return at
+
+
+cdef uint64_t layout_end(layout_t *m) noexcept nogil:
+    """Where the last array ends: from there to the end of its page nothing lies."""
+    cdef layout_t again
+    return place_all(&again, &m.geo, m.base)
+
+
+cdef uint64_t layout_place(layout_t *m, const geometry_t *geo, char *base) noexcept nogil:
+    """Resolve every pointer of `m` for a segment at `base`. Returns its size in bytes."""
+    place_all(m, geo, base)
     return m.size
 
 

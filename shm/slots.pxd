@@ -12,7 +12,9 @@ index in the arrays over all devices.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from shm.atomic cimport load32, load64, load8
 from shm.cluster cimport swap_cluster_info
-from shm.layout cimport cluster_of, cont_page_of, ext_table_of, layout_t, table_of
+from shm.layout cimport (
+    cluster_at, cluster_of, cont_page_of, device_of, ext_table_of, layout_t, offset_of, place_in_cluster, table_of,
+)
 from shm.swap_map cimport (
     COUNT_CONTINUED, MAP_PAGE_SLOTS, SLOTS_MAP_CACHE, SLOTS_TABLE, SWAP_CONT_MAX, SWAP_HAS_CACHE, SWAP_MAP_BAD,
 )
@@ -34,20 +36,20 @@ cdef inline uint32_t slot_in_zswap(layout_t *m, uint64_t slot) noexcept nogil:
 
 cdef inline uint64_t slot_word(layout_t *m, uint64_t slot) noexcept nogil:
     """The table word; NULL where the cluster has no table."""
-    cdef uint64_t offset = slot % m.geo.slots
-    cdef uint32_t table = load32(&cluster_of(m, <uint32_t>(slot // m.geo.slots), offset // m.geo.cluster_slots).table)
+    cdef uint64_t offset = offset_of(m, slot)
+    cdef uint32_t table = load32(&cluster_of(m, device_of(m, slot), cluster_at(m, offset)).table)
     if table == 0 or table > m.geo.tables:
         return SWP_TB_NULL
-    return load64(&table_of(m, table)[offset % m.geo.cluster_slots])
+    return load64(&table_of(m, table)[place_in_cluster(m, offset)])
 
 cdef inline bint slot_is_bad(layout_t *m, uint64_t slot) noexcept nogil:
     """The header of the device: never to be used."""
-    return slot % m.geo.slots == 0
+    return offset_of(m, slot) == 0
 
 cdef inline uint64_t cont_count(layout_t *m, uint64_t slot) noexcept nogil:
     """What the digits of a slot in the continuation pages add to its low count."""
-    cdef uint64_t offset = slot % m.geo.slots, unit = SWAP_MAP_BAD, total = 0
-    cdef uint32_t page = 0 if m.geo.cont_pages == 0 else m.cont_heads[slot // m.geo.slots * m.map_pages_per_device + offset // MAP_PAGE_SLOTS]
+    cdef uint64_t offset = offset_of(m, slot), unit = SWAP_MAP_BAD, total = 0
+    cdef uint32_t page = 0 if m.geo.cont_pages == 0 else m.cont_heads[device_of(m, slot) * m.map_pages_per_device + offset // MAP_PAGE_SLOTS]
     cdef uint8_t digit
     cdef uint64_t walked = 0
     while 0 < page <= m.geo.cont_pages and walked < m.geo.cont_pages:
@@ -62,9 +64,9 @@ cdef inline uint64_t cont_count(layout_t *m, uint64_t slot) noexcept nogil:
 
 cdef inline uint64_t ext_count(layout_t *m, uint64_t slot) noexcept nogil:
     """What a slot's extend table holds; 0 where its cluster has none."""
-    cdef uint64_t offset = slot % m.geo.slots
-    cdef uint32_t ext = load32(&cluster_of(m, <uint32_t>(slot // m.geo.slots), offset // m.geo.cluster_slots).ext)
-    return ext_table_of(m, ext)[offset % m.geo.cluster_slots] if 0 < ext <= m.geo.ext_tables else 0
+    cdef uint64_t offset = offset_of(m, slot)
+    cdef uint32_t ext = load32(&cluster_of(m, device_of(m, slot), cluster_at(m, offset)).ext)
+    return ext_table_of(m, ext)[place_in_cluster(m, offset)] if 0 < ext <= m.geo.ext_tables else 0
 
 cdef inline uint64_t slot_count(layout_t *m, uint64_t slot) noexcept nogil:
     """The exact number of references; 0 for a bad slot."""
@@ -98,6 +100,14 @@ cdef inline bint slot_is_free(layout_t *m, uint64_t slot) noexcept nogil:
     if load8(&m.swap_map[slot]) != 0:
         return False
     return m.geo.slot_format == SLOTS_MAP_CACHE or not swp_tb_is_folio(slot_word(m, slot))
+
+cdef inline bint slot_is_free_at(layout_t *m, uint64_t slot, uint64_t *word) noexcept nogil:
+    """slot_is_free of a slot that is not bad and whose word lies at `word`; NULL: its cluster has no table."""
+    if m.geo.slot_format == SLOTS_TABLE:
+        return word == NULL or load64(word) == SWP_TB_NULL
+    if load8(&m.swap_map[slot]) != 0:
+        return False
+    return m.geo.slot_format == SLOTS_MAP_CACHE or word == NULL or not swp_tb_is_folio(load64(word))
 
 cdef inline bint slot_only_has_cache(layout_t *m, uint64_t slot) noexcept nogil:
     """Pinned by the cache (by a claim, up to 6.19) and by nothing else."""

@@ -11,7 +11,7 @@ from shm.atomic cimport fence, load64, store32, store64
 from shm.layout cimport layout_t
 from shm.lock cimport lock_t
 from shm.percpu cimport percpu_t
-from workers.lockdep cimport held_stack, lockdep_t
+from workers.lockdep cimport held_stack, lockdep_acquire, lockdep_release, lockdep_t
 
 cdef enum:  # access: how a step touches its object
     READS = 1
@@ -123,6 +123,14 @@ cdef void account_less(Cpu cpu, int cause, uint64_t since, uint64_t nested) noex
 cdef void record(Cpu cpu, int latency, uint64_t since) noexcept nogil
 cdef void warn(Cpu cpu, int warning, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
 cdef void trace(Cpu cpu, int kind, uint64_t entry, uint32_t pfn, uint32_t arg) noexcept nogil
-cdef void sleeping_lock(Cpu cpu, uint32_t cls, bint trylock) noexcept nogil
-cdef void sleeping_unlock(Cpu cpu, uint32_t cls) noexcept nogil
+cdef void warn_of_lock(Cpu cpu, uint32_t cls) noexcept nogil
 cdef void might_sleep(Cpu cpu) noexcept nogil
+
+cdef inline void sleeping_lock(Cpu cpu, uint32_t cls, bint trylock) noexcept nogil:
+    """A lock that is no lock_t (folio, mmap_lock, local lock) is about to be taken."""
+    if cpu.debug_locks and lockdep_acquire(cpu.lockdep, &cpu.held, cls, trylock, trylock):
+        warn_of_lock(cpu, cls)
+
+cdef inline void sleeping_unlock(Cpu cpu, uint32_t cls) noexcept nogil:
+    if cpu.debug_locks and lockdep_release(cpu.lockdep, &cpu.held, cls):
+        warn_of_lock(cpu, cls)

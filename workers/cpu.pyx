@@ -8,9 +8,7 @@ from shm.layout cimport layout_attach, percpu_of, trace_of
 from shm.lock cimport CLASS_NONE, lock_t
 from shm.trace cimport TRACE_WARN, trace_record
 from shm.vmstat cimport NR_WAITS, WARN_LOCKDEP, wait_t, warn_t
-from workers.lockdep cimport (
-    lockdep_acquire, lockdep_declare, lockdep_might_sleep, lockdep_release, lockdep_t, lockdep_told,
-)
+from workers.lockdep cimport lockdep_declare, lockdep_might_sleep, lockdep_t, lockdep_told
 
 
 cdef class Cpu:
@@ -147,7 +145,8 @@ cdef void warn(Cpu cpu, int warning, uint64_t a, uint64_t b, uint64_t c) noexcep
 
 
 cdef void trace(Cpu cpu, int kind, uint64_t entry, uint32_t pfn, uint32_t arg) noexcept nogil:
-    cdef trace_record *r = &trace_of(&cpu.m, cpu.id)[cpu.my.trace_head % cpu.m.geo.trace_records]
+    cdef uint64_t at = cpu.my.trace_head
+    cdef trace_record *r = &trace_of(&cpu.m, cpu.id)[at if at < cpu.m.geo.trace_records else at % cpu.m.geo.trace_records]
     r.at_ns = cpu.now()
     r.entry = entry
     r.pfn = pfn
@@ -165,15 +164,9 @@ cdef uint64_t random_u64(Cpu cpu) noexcept nogil:
     return cpu.my.rng[1] + y
 
 
-cdef void sleeping_lock(Cpu cpu, uint32_t cls, bint trylock) noexcept nogil:
-    """A lock that is no lock_t (folio, mmap_lock, local lock) is about to be taken."""
-    if cpu.debug_locks and lockdep_acquire(cpu.lockdep, &cpu.held, cls, trylock, trylock):
-        warn(cpu, WARN_LOCKDEP, cls, cpu.lockdep.first.kind, cpu.lockdep.first.against)
-
-
-cdef void sleeping_unlock(Cpu cpu, uint32_t cls) noexcept nogil:
-    if cpu.debug_locks and lockdep_release(cpu.lockdep, &cpu.held, cls):
-        warn(cpu, WARN_LOCKDEP, cls, cpu.lockdep.first.kind, cpu.lockdep.first.against)
+cdef void warn_of_lock(Cpu cpu, uint32_t cls) noexcept nogil:
+    """lockdep has something against taking or giving back a lock of that class."""
+    warn(cpu, WARN_LOCKDEP, cls, cpu.lockdep.first.kind, cpu.lockdep.first.against)
 
 
 cdef void might_sleep(Cpu cpu) noexcept nogil:

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from shm.lock cimport (
     CLASS_ANON_VMA, CLASS_SWAP_AVAIL, CLASS_CLUSTER, CLASS_CONT, CLASS_DEVICE, CLASS_FOLIO, CLASS_GLOBAL_CLUSTER, CLASS_LRUVEC,
     CLASS_MAPPING, CLASS_MMAP, CLASS_MMLIST, CLASS_NONE, CLASS_PERCPU_CLUSTER, CLASS_PTL, CLASS_SI, CLASS_SWAPLIST, CLASS_SWAPON,
-    CLASS_WAITQUEUE, CLASS_XA, CLASS_ZONE, CLASS_ZSWAP_LRU,
+    CLASS_WAITQUEUE, CLASS_XA, CLASS_ZONE, CLASS_ZSWAP_LRU, NR_LOCK_CLASSES,
 )
 
 cdef enum:
@@ -40,6 +40,14 @@ cdef bint report(lockdep_t *d, uint32_t kind, held_stack *held, uint32_t cls, ui
     return True
 
 
+cdef void consider(lockdep_t *d, uint32_t a, uint32_t cls) noexcept nogil:
+    """Whether somebody looks closer when `cls` is taken while `a` is held: unless that order is known and the only one."""
+    if a != cls and d.seen[a][cls] and not d.seen[cls][a] and (sleeps(a) or not sleeps(cls)):
+        d.closer[cls] &= ~(<uint32_t>1 << a)
+    else:
+        d.closer[cls] |= <uint32_t>1 << a
+
+
 cdef void lockdep_declare(lockdep_t *d) noexcept nogil:
     """Enter the declared order: each earlier class may be held while each later one is taken, never the other way."""
     cdef int i, j
@@ -52,10 +60,13 @@ cdef void lockdep_declare(lockdep_t *d) noexcept nogil:
             d.edges[a][b].depth = 2
             d.edges[a][b].classes[0] = a
             d.edges[a][b].classes[1] = b
+    for i in range(NR_LOCK_CLASSES):
+        for j in range(NR_LOCK_CLASSES):
+            consider(d, i, j)
 
 
-cdef bint lockdep_acquire(lockdep_t *d, held_stack *held, uint32_t cls, bint nested, bint trylock) noexcept nogil:
-    """A lock of class `cls` is about to be taken. `nested`: a second one of its class is meant (fork's two PTLs)."""
+cdef bint lockdep_look(lockdep_t *d, held_stack *held, uint32_t cls, bint nested, bint trylock) noexcept nogil:
+    """lockdep_acquire where what is held matters."""
     cdef uint32_t i, a
     cdef bint found = False
     if not trylock:
@@ -75,13 +86,15 @@ cdef bint lockdep_acquire(lockdep_t *d, held_stack *held, uint32_t cls, bint nes
         if a != cls and not trylock and not d.seen[a][cls] and not d.seen[cls][a]:
             d.seen[a][cls] = 1
             d.edges[a][cls] = held[0]
+            consider(d, a, cls)
+            consider(d, cls, a)
     held.classes[held.depth] = cls
     held.depth += 1
     return found
 
 
-cdef bint lockdep_release(lockdep_t *d, held_stack *held, uint32_t cls) noexcept nogil:
-    """A lock of class `cls` is given back, in any order."""
+cdef bint lockdep_take_out(lockdep_t *d, held_stack *held, uint32_t cls) noexcept nogil:
+    """lockdep_release of a lock that was not the last one taken."""
     cdef uint32_t i = held.depth
     while i > 0 and held.classes[i - 1] != cls:
         i -= 1

@@ -170,7 +170,7 @@ def test_operations_on_a_page_that_is_there(protocol: str, first: str, second: s
 
 
 @pytest.mark.parametrize("protocol", ["swap_cache", "has_cache"])
-@pytest.mark.parametrize("name", ["fault_fault", "memcg_exit"])
+@pytest.mark.parametrize("name", ["fault_fault", "memcg_exit", "shmem_read_truncate", "shmem_truncate_writeout"])
 def test_what_chance_finds_is_among_the_classes(protocol: str, name: str) -> None:
     """Too long for brute force. An access that no step declares shows as a class that the reduction has not."""
     race = RACES[name]

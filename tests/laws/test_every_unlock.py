@@ -84,9 +84,9 @@ def test_which_laws_a_protocol_keeps_where() -> None:
     def under_cluster_lock(protocol: str) -> list[str]:
         return [law.id for law in LAWS.values() if protocol in law.cluster_protocols]
 
-    assert under_cluster_lock("has_cache") == ["C1", "C2", "C3", "C12", "C15", "C16", "C17", "C18", "T7"]
+    assert under_cluster_lock("has_cache") == ["C1", "C2", "C3", "C12", "C15", "C16", "C17", "C18", "C19", "T7"]
     assert under_cluster_lock("swap_cache") == [
-        *("C1", "C2", "C3", "C4", "C5", "C8", "C12", "C13", "C15", "C16", "C17", "C18", "T7"),
+        *("C1", "C2", "C3", "C4", "C5", "C8", "C12", "C13", "C15", "C16", "C17", "C18", "C19", "T7"),
     ]
     assert [law.id for law in LAWS.values() if law.folio_protocols] == [
         *("C14", "F1", "F2", "F4", "F6", "F8", "F9", "F11", "T8"),

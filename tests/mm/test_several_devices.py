@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from pydantic import ValidationError
 
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine
+from workers.executors.watch import Silence
+from workers.run import execute
+from workers.spec import DeviceSpec, RunSpec
 from workers.workloads.script import Scripts
 
 EBUSY, ENOMEM = -16, -12
@@ -171,3 +175,37 @@ def test_a_table_that_is_not_to_be_had_at_once_is_waited_for(machine: Make, sche
     race: Scripts = {cpu: [("store", cpu, 0, 8), ("pageout", cpu, 0, 8), ("load", cpu, 0, 8)] for cpu in range(3)}
     played = m.play_soundly({**race, 2: [*race[2], ("swapoff",), ("swapon",)]}, schedules // 5 + 1)
     assert {results[at] for results in played.results.values() for at in (0, 2)} <= {0, ENOMEM}
+
+
+@pytest.mark.parametrize("executor", ["processes", "cooperative"])
+def test_a_run_of_all_kinds_of_devices(executor: str) -> None:
+    spec = RunSpec.model_validate(
+        {
+            "protocol": "swap_table",
+            "scenario": "mix",
+            "mix": {"load": 6, "store": 6, "pageout": 3, "dontneed": 2, "reclaim": 1, "swapoff": 1},
+            "executor": executor,
+            "seconds": 0.5,
+            "slots": 512,
+            "cluster_slots": 64,
+            "lockdep": True,
+            "device": {"kind": "disk", "discard": True, "discard_ns": 20_000, "priority": 1},
+            "more_devices": [{"kind": "disk", "rotating": True, "priority": 1}, {"kind": "zram"}],
+            "cooperative": {"schedules": 100},
+        }
+    )
+    outcome = execute(spec, lambda event: None, Silence(), None)
+    assert (outcome.status, outcome.violations) == ("succeeded", []), outcome.reason
+    assert outcome.events["swapoffs"] > 0
+
+
+@pytest.mark.parametrize("field", ["rotating", "discard"])
+def test_a_zram_neither_rotates_nor_discards(field: str) -> None:
+    with pytest.raises(ValidationError, match="belong to kind=disk"):
+        DeviceSpec.model_validate({"kind": "zram", field: True})
+
+
+def test_there_are_four_devices_at_most() -> None:
+    assert len(RunSpec(protocol="swap_cache", more_devices=(DeviceSpec(),) * 3).devices) == 4
+    with pytest.raises(ValidationError, match="more_devices"):
+        RunSpec(protocol="swap_cache", more_devices=(DeviceSpec(),) * 4)

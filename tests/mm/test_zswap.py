@@ -10,6 +10,8 @@ import pytest
 from shm.snapshot import Snapshot
 from workers.catalogue import PROTOCOLS
 from workers.executors.script import Machine, small_spec
+from workers.executors.watch import Silence
+from workers.run import execute
 from workers.spec import RunSpec
 from workers.workloads.script import Scripts
 
@@ -201,6 +203,30 @@ def test_protocols_that_are_not_sound_do_so_alone(name: str) -> None:
     steps = [*STORED, OUT, ("load", 0, 0, 3), ("zswap_writeback", 4), ("zswap_writeback", 4), ("load", 0, 0, PAGES)]
     assert m.play_soundly({0: [*steps, ("store", 0, 0, PAGES), OUT, ("exit", 0)]}).events["zswpin"] > 0
     assert kept(m) == 0
+
+
+@pytest.mark.parametrize("executor", ["processes", "cooperative"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_run_of_a_mix_with_a_pool(executor: str, version: int) -> None:
+    mix = {"load": 6, "store": 4, "pageout": 4, "dontneed": 1, "reclaim": 2, "fork": 1, "exit": 1, "zswap_writeback": 3}
+    spec = RunSpec.model_validate(
+        {
+            "protocol": "has_cache_waitqueue",
+            "scenario": "mix",
+            "mix": mix,
+            "executor": executor,
+            "cpus": 3,
+            "seconds": 0.5,
+            "lockdep": True,
+            "cooperative": {"schedules": 300},
+            "device": DISK,
+            "zswap": {"pool_pages": 5 if executor == "cooperative" else 100, "shrinker": True},
+            "memcg": {"version": version},
+        }
+    )
+    outcome = execute(spec, lambda event: None, Silence(), None)
+    assert (outcome.status, outcome.violations) == ("succeeded", []), outcome.reason
+    assert min(outcome.events[name] for name in ("zswpin", "zswpout", "zswpwb")) > 0
 
 
 def test_no_arrays_without_zswap() -> None:

@@ -64,7 +64,7 @@ def test_slots_folios_and_pages() -> None:
         assert (swapped.count, swapped.has_cache, swapped.kind, swapped.value) == (1, False, "shadow", 77)
         assert (swapped.memcg, swapped.handle) == (1, 0)
         assert (cached.count, cached.has_cache, cached.kind, cached.value) == (1, True, "pfn", w.CACHED_PFN)
-        assert cached.handle is None
+        assert cached.handle == 1
         folio = snapshot.folio(w.CACHED_PFN)
         assert folio.flags == ("uptodate", "swapcache")
         assert (folio.swap, folio.memcg, folio.stamp) == (Entry(0, w.CACHED_SLOT), 1, 102)

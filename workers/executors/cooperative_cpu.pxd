@@ -26,6 +26,7 @@ cdef class CooperativeCpu(Cpu):
     cdef uint64_t *late  # what is kept back; NULL: nothing
     cdef uint64_t late_value
     cdef uint32_t late_bytes
+    cdef void mark(self, lock_t *l) noexcept nogil
     cdef void acquire(self, lock_t *l) noexcept nogil
     cdef bint sleep(self, uint64_t due_ns, int cause) noexcept nogil
     cdef void show_store(self) noexcept nogil

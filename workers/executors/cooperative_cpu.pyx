@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load32, load64, store32, store64
-from shm.layout cimport percpu_of
+from shm.layout cimport NR_WAIT_QUEUES, percpu_of, wait_queue
 from shm.lock cimport CLASS_CLUSTER, CLASS_PTL, lock_t
 from shm.trace cimport TRACE_TICK_SLEEP
 from shm.vmstat cimport (
@@ -31,11 +31,18 @@ cdef class CooperativeCpu(Cpu):
         self.late = NULL
         self.judge = NULL
 
+    cdef inline void mark(self, lock_t *l) noexcept nogil:
+        """A wait queue whose lock is taken is no longer what it was when the execution began."""
+        cdef uint64_t queue = <uint64_t>(<char *>l - <char *>self.m.wait_queues) // sizeof(wait_queue)
+        if queue < NR_WAIT_QUEUES:
+            self.execution.queues |= <uint64_t>1 << queue
+
     cdef void acquire(self, lock_t *l) noexcept nogil:
         """Context: on this CPU's stack. A wait counts when some decision found the lock held."""
         cdef uint64_t since = self.execution.clock_ns
         self.stores_done()
         self.my.generation += 1
+        self.mark(l)
         self.execution.point(STEP_ACQUIRE, l, WRITES, NEVER)
         store64(&l.word, (self.my.generation << 8) | (self.id + 1))
         if not self.execution.tasks[self.id].waited:
@@ -64,6 +71,7 @@ cdef class CooperativeCpu(Cpu):
         self.execution.point(STEP_TRY, l, WRITES, NEVER)
         if load64(&l.word) != 0:
             return False
+        self.mark(l)
         store64(&l.word, (self.my.generation << 8) | (self.id + 1))
         if self.debug_locks:
             sleeping_lock(self, l.cls, True)

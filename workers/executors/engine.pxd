@@ -40,6 +40,7 @@ cdef class Engine:
     cdef readonly Judge judge
     cdef seat_t *seats
     cdef char *pristine  # control, then each CPU's block up to its statistics and its gauges, then the resettable part
+    cdef uint64_t end  # of what is copied
     cdef uint64_t clock_ns  # virtual time at which every schedule begins
     cdef public bint delayed_stores  # marked stores may be seen late; from the next use() on
     cdef readonly uint64_t hash  # over all schedules

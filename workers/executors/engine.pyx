@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from shm.layout cimport control_t, layout_attach, layout_t, percpu_of
+from shm.layout cimport NR_WAIT_QUEUES, control_t, layout_attach, layout_end, layout_t, percpu_of, wait_queue
 from shm.percpu cimport percpu_t
 from shm.swap_map cimport SLOTS_TABLE
 from shm.vmstat cimport NR_GAUGES
@@ -14,6 +14,7 @@ from workers.executors.execution cimport COMPLETED, DIVERGED, REDUNDANT, RUNNING
 from workers.executors.lasso cimport regions_add
 from workers.schedulers.schedule cimport RoundRobin, Schedule, mix64
 
+cdef uint64_t ALL_QUEUES = <uint64_t>-1
 PREPARATION_STEPS = 1 << 40  # preparation is one story: it may be long, and a hang of it is seen by the supervisor
 
 
@@ -100,6 +101,7 @@ cdef class Engine:
         self.buf = buf
         self.judge = judge
         layout_attach(&self.m, <char *>self.view.buf)
+        self.end = layout_end(&self.m)
         self.execution.place(self.m.base, self.m.size)
         regions_add(&self.execution.polled, self.m.tables, self.m.geo.tables * self.m.geo.cluster_slots * 8)
         if self.m.geo.slot_format != SLOTS_TABLE:
@@ -166,6 +168,7 @@ cdef class Engine:
         """What the next schedules do, and who chooses. `step_limit`: steps after which a schedule makes no progress."""
         cdef CooperativeCpu cpu
         self.exhausted = False
+        self.execution.queues = ALL_QUEUES
         self.redundant = 0
         self.unfair = 0
         self.seat(bodies)
@@ -186,7 +189,7 @@ cdef class Engine:
         cdef percpu_t *pc
         free(self.pristine)
         self.pristine = <char *>malloc(
-            sizeof(control_t) + self.m.geo.cpus * (own + gauges) + self.m.size - self.m.resettable)
+            sizeof(control_t) + self.m.geo.cpus * (own + gauges) + self.end - self.m.resettable)
         if self.pristine == NULL:
             raise MemoryError(f"no memory for a copy of a segment of {self.m.size} bytes")
         memcpy(self.pristine, self.m.control, sizeof(control_t))
@@ -197,21 +200,31 @@ cdef class Engine:
             memcpy(at + own, pc.gauges, gauges)
             memset(pc.warnings, 0, sizeof(pc.warnings))
             at += own + gauges
-        memcpy(at, self.m.base + self.m.resettable, self.m.size - self.m.resettable)
+        memcpy(at, self.m.base + self.m.resettable, self.end - self.m.resettable)
 
     cdef void reset(self) noexcept nogil:
-        """The captured state again. Statistics stay: they add up over schedules."""
+        """The captured state again. Statistics stay: they add up over schedules. Of the wait queues, which are most of a
+        small machine, those go back whose lock somebody has taken."""
         cdef uint64_t own = own_bytes(), gauges = NR_GAUGES * sizeof(int64_t), i
+        cdef uint64_t queues = self.execution.queues, all_queues = NR_WAIT_QUEUES * sizeof(wait_queue)
         cdef char *at = self.pristine + sizeof(control_t)
         cdef percpu_t *pc
         memcpy(self.m.control, self.pristine, sizeof(control_t))
         for i in range(self.m.geo.cpus):
             pc = percpu_of(&self.m, <uint32_t>i)
+            if pc.warned:
+                memset(pc.warnings, 0, sizeof(pc.warnings))
             memcpy(pc, at, own)
             memcpy(pc.gauges, at + own, gauges)
-            memset(pc.warnings, 0, sizeof(pc.warnings))
             at += own + gauges
-        memcpy(self.m.base + self.m.resettable, at, self.m.size - self.m.resettable)
+        self.execution.queues = 0
+        i = 0
+        while queues:
+            if queues & 1:
+                self.m.wait_queues[i] = (<wait_queue *>at)[i]
+            queues >>= 1
+            i += 1
+        memcpy(self.m.wait_queues + NR_WAIT_QUEUES, at + all_queues, self.end - self.m.resettable - all_queues)
 
     cdef bint play(self, uint64_t number, bint by_chance) noexcept nogil:
         """One execution from the state as it is; the verdict stands in the execution. False: the oracle has none left.

@@ -19,7 +19,9 @@ by it.
 """
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from shm.lock cimport NR_LOCK_CLASSES
+from shm.lock cimport NR_LOCK_CLASSES, lock_t
+from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_TICK
+from workers.executors.gates cimport gate_t, is_open
 from workers.executors.lasso cimport lasso_t, regions_t
 from workers.executors.stacks cimport coro_stack, stack_entry
 from workers.schedulers.schedule cimport Schedule, pending_t
@@ -75,6 +77,9 @@ ctypedef void (*step_witness)(void *watcher, int task, int enabled) noexcept nog
 cdef class Execution:
     cdef task_t *tasks
     cdef pending_t *pending  # by task
+    cdef gate_t *gates  # by task
+    cdef uint32_t zero  # the word of who waits for nothing, or for ever
+    cdef int sleepers  # tasks whose pending step has a time
     cdef readonly int nr_tasks
     cdef int stacks_made
     cdef coro_stack home
@@ -99,6 +104,10 @@ cdef class Execution:
     cdef public int tick_model
     cdef public bint liveness  # look for livelocks and lost wake-ups
     cdef bint every_step
+    cdef bint current_goes_on  # whether the running CPU could go on at this decision
+    cdef bint contended  # in this execution a decision has found a lock held that somebody waits for
+    cdef uint64_t queues  # wait queues whose lock was taken since the segment was last as it was; a bit each
+    cdef uint64_t polled_at_start  # TICK_AWAIT: fingerprint of what is polled for when the execution began
     cdef regions_t polled  # what a sleeper may poll for
     cdef lasso_t lasso
     cdef uint32_t most_passed[NR_LOCK_CLASSES]
@@ -116,12 +125,41 @@ cdef class Execution:
     cdef int choose(self) noexcept nogil
     cdef bint chance(self, uint32_t ppm) noexcept nogil
     cdef bint is_disabled(self, int task) noexcept nogil
-    cdef bint is_fair(self) noexcept nogil
     cdef int judge_idle(self) noexcept nogil
-    cdef bint somebody_can_go_on(self) noexcept nogil
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil
+    cdef void goes_on(self, int task, int kind) noexcept nogil
     cdef void wake_up(self, int task) noexcept nogil
     cdef int ask(self, uint8_t *enabled, int nr) noexcept nogil
     cdef void note(self, int task, int nr) noexcept nogil
     cdef void keep_choice(self, uint8_t choice) noexcept nogil
     cdef str pending_told(self, int task)
+
+cdef inline void set_gate(Execution e, int task, int kind) noexcept nogil:
+    """What the step that `task` publishes waits for."""
+    cdef gate_t *gate = &e.gates[task]
+    gate.word = &e.zero
+    gate.opens_by_one = 0
+    if kind == STEP_ACQUIRE:
+        gate.word = <uint32_t *>&(<lock_t *>e.tasks[task].obj).word
+    elif kind == STEP_PARK or kind == STEP_TICK:
+        gate.word = e.tasks[task].tokens
+        gate.opens_by_one = 1
+        e.sleepers += kind == STEP_TICK or e.tasks[task].due_ns != <uint64_t>-1
+    elif kind == STEP_END:
+        gate.opens_by_one = 1
+
+cdef inline int find_open(Execution e, uint8_t *enabled) noexcept nogil:
+    """Execution.find_enabled where no pending step has a time."""
+    cdef int i, nr = 0, nr_tasks = e.nr_tasks
+    cdef const gate_t *gates = e.gates
+    cdef bint open
+    for i in range(nr_tasks):
+        open = is_open(&gates[i])
+        enabled[nr] = <uint8_t>i
+        nr += open
+        if not open:
+            e.tasks[i].waited = True
+            e.tasks[i].ran_at = e.steps
+            e.contended |= gates[i].opens_by_one == 0
+    e.current_goes_on = e.current >= 0 and is_open(&gates[e.current])
+    return nr

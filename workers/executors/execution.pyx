@@ -1,13 +1,15 @@
 """One execution: its pending steps, its virtual clock, its choices, its end."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memchr
 
 from shm.atomic cimport load32, load64
 from shm.lock cimport lock_t
 from workers.cpu cimport STEP_ACQUIRE, STEP_END, STEP_PARK, STEP_START, STEP_TICK, STEP_TRY
+from workers.executors.gates cimport gate_t
 from workers.executors.lasso cimport fingerprint, lasso_begin, lasso_head
-from workers.executors.liveness cimport count_passed, follow, head_of, in_circle, is_left_alone
+from workers.executors.liveness cimport (
+    count_passed, follow, head_of, in_circle, is_left_alone, somebody_can_go_on, was_fair,
+)
 from workers.executors.stacks cimport (
     STACK_BYTES, STACKS_BACKEND, stack_entry, stack_free, stack_make, stack_start, stack_switch,
 )
@@ -42,11 +44,12 @@ cdef class Execution:
     def __cinit__(self):
         self.tasks = <task_t *>calloc(MAX_TASKS, sizeof(task_t))
         self.pending = <pending_t *>calloc(MAX_TASKS, sizeof(pending_t))
+        self.gates = <gate_t *>calloc(MAX_TASKS, sizeof(gate_t))
         self.trace = <step_t *>calloc(TRACE_STEPS, sizeof(step_t))
         self.choices = <uint8_t *>realloc(NULL, FIRST_CHOICES)
         self.choice_room = FIRST_CHOICES
         self.current = -1
-        if self.tasks == NULL or self.pending == NULL or self.trace == NULL or self.choices == NULL:
+        if not self.tasks or not self.pending or not self.gates or not self.trace or not self.choices:
             raise MemoryError("no memory for an execution")
 
     def __dealloc__(self):
@@ -56,6 +59,7 @@ cdef class Execution:
                 stack_free(&self.tasks[i].stack)
         free(self.tasks)
         free(self.pending)
+        free(self.gates)
         free(self.trace)
         free(self.choices)
 
@@ -101,6 +105,10 @@ cdef class Execution:
         self.nr_choices = 0
         self.seed = 0
         lasso_begin(&self.lasso)
+        self.contended = False
+        self.sleepers = 0
+        if self.tick_model == TICK_AWAIT:
+            self.polled_at_start = fingerprint(&self.polled)
         for i in range(CHANCE_BYTES):
             drawn = (<Schedule>self.oracle).next_choice(256)
             if drawn < 0:
@@ -111,6 +119,7 @@ cdef class Execution:
         for i in range(self.nr_tasks):
             self.pending[i].kind = STEP_END
             self.pending[i].object = 0
+            set_gate(self, i, STEP_END)
         return True
 
     cdef void start(self, int task, stack_entry entry, void *arg) noexcept nogil:
@@ -124,8 +133,8 @@ cdef class Execution:
         t.waited = False
         t.ticks = 0
         t.ran_at = 0
-        if self.tick_model == TICK_AWAIT:
-            t.looked = fingerprint(&self.polled)
+        set_gate(self, task, STEP_START)
+        t.looked = self.polled_at_start
         stack_start(&t.stack, entry, arg)
 
     cdef int run(self) noexcept nogil:
@@ -154,19 +163,29 @@ cdef class Execution:
         t.obj = obj
         t.due_ns = due_ns
         t.waited = False
+        set_gate(self, here, kind)
         if kind == STEP_ACQUIRE:
             t.passed = 0
             if load64(&(<lock_t *>obj).word) != 0 and self.verdict == RUNNING and in_circle(self, here):
-                self.verdict = PARTIAL_DEADLOCK if self.somebody_can_go_on() else DEADLOCK
+                self.verdict = PARTIAL_DEADLOCK if somebody_can_go_on(self) else DEADLOCK
         elif kind == STEP_TICK and self.tick_model == TICK_AWAIT:
             self.pending[here].object = EVERYTHING
         if unlikely(self.witness != NULL):
             self.witness(self.watcher, here, 0)
         chosen = self.choose()
-        if chosen == here:
-            return
-        self.current = chosen
-        stack_switch(&t.stack, &self.home if chosen < 0 else &self.tasks[chosen].stack)
+        if chosen != here:
+            self.current = chosen
+            stack_switch(&t.stack, &self.home if chosen < 0 else &self.tasks[chosen].stack)
+        if kind == STEP_ACQUIRE or kind == STEP_PARK or kind == STEP_TICK:
+            self.goes_on(here, kind)
+
+    cdef inline void goes_on(self, int task, int kind) noexcept nogil:
+        """That task was chosen, and its wait is over."""
+        if kind != STEP_ACQUIRE:
+            self.sleepers -= kind == STEP_TICK or self.tasks[task].due_ns != NEVER
+            self.wake_up(task)
+        elif self.contended:
+            count_passed(self, task)
 
     cdef void end_task(self) noexcept nogil:
         """The running CPU has done its work. Never returns."""
@@ -200,13 +219,6 @@ cdef class Execution:
                 self.tick_model == TICK_TIME or t.looked == fingerprint(&self.polled))
         return False
 
-    cdef bint somebody_can_go_on(self) noexcept nogil:
-        cdef int i
-        for i in range(self.nr_tasks):
-            if self.pending[i].kind != STEP_END and not self.is_disabled(i):
-                return True
-        return False
-
     cdef int find_enabled(self, uint8_t *enabled) noexcept nogil:
         """Fill `enabled` with the tasks that can go on; how many. Jumps the clock when only timers are left."""
         cdef int i, nr = 0
@@ -214,18 +226,20 @@ cdef class Execution:
         cdef uint64_t earliest
         while True:
             earliest = NEVER
+            self.current_goes_on = False
             for i in range(self.nr_tasks):
                 if self.pending[i].kind == STEP_END:
                     continue
-                t = &self.tasks[i]
                 if self.pending[i].kind >= STEP_ACQUIRE and self.is_disabled(i):
-                    t.waited = True
+                    t = &self.tasks[i]
+                    t.waited = self.contended = True
                     t.ran_at = self.steps
                     if t.due_ns < earliest:
                         earliest = t.due_ns
                     continue
                 enabled[nr] = <uint8_t>i
                 nr += 1
+                self.current_goes_on |= i == self.current
             if nr > 0 or earliest == NEVER:
                 return nr
             if self.liveness and is_left_alone(self):
@@ -233,17 +247,19 @@ cdef class Execution:
                 return 0
             self.clock_ns = earliest
 
-    cdef int choose(self) noexcept nogil:
+    cdef inline int choose(self) noexcept nogil:
         """The task that goes on, -1 when the execution is over: then the verdict stands."""
         cdef uint8_t enabled[MAX_TASKS]
         cdef int nr, chosen = -1
         if self.verdict != RUNNING:
             return -1
-        nr = self.find_enabled(enabled)
+        nr = find_open(self, enabled) if self.sleepers == 0 else 0
+        if nr == 0:
+            nr = self.find_enabled(enabled)
         if nr == 0:
             return self.judge_idle()
         if self.steps >= self.step_limit:
-            self.verdict = NO_PROGRESS if self.is_fair() else UNFAIR
+            self.verdict = NO_PROGRESS if was_fair(self) else UNFAIR
             return -1
         if unlikely(self.lasso.length != 0):
             chosen = follow(self, enabled, nr)
@@ -255,14 +271,6 @@ cdef class Execution:
             self.note(chosen, nr)
         return chosen
 
-    cdef bint is_fair(self) noexcept nogil:
-        """Whether in the later half of the steps nobody was left out who could have gone on all the time."""
-        cdef int i
-        for i in range(self.nr_tasks):
-            if self.pending[i].kind != STEP_END and self.tasks[i].ran_at < self.step_limit // 2:
-                return False
-        return True
-
     cdef int judge_idle(self) noexcept nogil:
         """Nobody can go on: that is the end, or a deadlock. -1."""
         cdef int i
@@ -273,18 +281,17 @@ cdef class Execution:
                     self.verdict = DEADLOCK
         return -1
 
-    cdef int ask(self, uint8_t *enabled, int nr) noexcept nogil:
+    cdef inline int ask(self, uint8_t *enabled, int nr) noexcept nogil:
         cdef int chosen = (<Schedule>self.oracle).next_cpu(enabled, nr, self.current)
         if chosen < 0:
             self.verdict = REDUNDANT if chosen == CUT else DIVERGED
             return -1
         if nr > 1:
             self.keep_choice(<uint8_t>chosen)
-            if chosen != self.current and memchr(enabled, self.current, nr) != NULL:
-                self.preemptions += 1
+            self.preemptions += chosen != self.current and self.current_goes_on
         return chosen
 
-    cdef void note(self, int task, int nr) noexcept nogil:
+    cdef inline void note(self, int task, int nr) noexcept nogil:
         """That task's pending step happens now: trace, hash, clock."""
         cdef task_t *t = &self.tasks[task]
         cdef pending_t *p = &self.pending[task]
@@ -302,10 +309,6 @@ cdef class Execution:
             s.enabled = <uint8_t>nr
         self.hash = (self.hash ^ (offset << 24 | p.kind << 16 | p.access << 8 | task)) * <uint64_t>0x100000001B3
         self.hash ^= self.hash >> 29
-        if p.kind == STEP_ACQUIRE:
-            count_passed(self, task)
-        elif p.kind == STEP_TICK or p.kind == STEP_PARK:
-            self.wake_up(task)
         if unlikely(self.liveness) and self.lasso.length == 0 and (
                 p.kind == STEP_TICK or p.kind == STEP_PARK or p.kind == STEP_TRY):
             lasso_head(&self.lasso, head_of(self, task), self.steps)
@@ -316,9 +319,9 @@ cdef class Execution:
     cdef void wake_up(self, int task) noexcept nogil:
         """That task's sleep ends. Before its time, if the model of the tick allows it: the time has passed all the same."""
         cdef task_t *t = &self.tasks[task]
-        if self.tick_model == TICK_ANY and t.due_ns != NEVER and t.due_ns > self.clock_ns and (
+        if self.tick_model == TICK_ANY and t.due_ns != NEVER and t.due_ns > self.clock_ns - STEP_NS and (
                 self.pending[task].kind == STEP_TICK or load32(t.tokens) == 0):
-            self.clock_ns = t.due_ns
+            self.clock_ns = t.due_ns + STEP_NS  # it went on when that was past, and its step has counted already
         if self.pending[task].kind == STEP_TICK:
             t.ticks += 1
             if t.ticks > self.most_ticks:
@@ -326,7 +329,7 @@ cdef class Execution:
             if self.tick_model == TICK_AWAIT:
                 t.looked = fingerprint(&self.polled)
 
-    cdef void keep_choice(self, uint8_t choice) noexcept nogil:
+    cdef inline void keep_choice(self, uint8_t choice) noexcept nogil:
         """Append to the recording. Without memory it stays too short, and a replay says that it ends early."""
         cdef uint8_t *more
         if self.nr_choices == self.choice_room:

@@ -7,3 +7,5 @@ cdef bint in_circle(Execution e, int task) noexcept nogil
 cdef void count_passed(Execution e, int task) noexcept nogil
 cdef uint64_t head_of(Execution e, int task) noexcept nogil
 cdef int follow(Execution e, const uint8_t *enabled, int nr) noexcept nogil
+cdef bint somebody_can_go_on(Execution e) noexcept nogil
+cdef bint was_fair(Execution e) noexcept nogil

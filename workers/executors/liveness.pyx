@@ -20,6 +20,24 @@ cdef bint is_left_alone(Execution e) noexcept nogil:
     return True
 
 
+cdef bint somebody_can_go_on(Execution e) noexcept nogil:
+    """Whether a CPU has not ended and does not wait."""
+    cdef int i
+    for i in range(e.nr_tasks):
+        if e.pending[i].kind != STEP_END and not e.is_disabled(i):
+            return True
+    return False
+
+
+cdef bint was_fair(Execution e) noexcept nogil:
+    """Whether in the later half of the steps nobody was left out who could have gone on all the time."""
+    cdef int i
+    for i in range(e.nr_tasks):
+        if e.pending[i].kind != STEP_END and e.tasks[i].ran_at < e.step_limit // 2:
+            return False
+    return True
+
+
 cdef bint in_circle(Execution e, int task) noexcept nogil:
     """Whether who holds the lock that `task` is about to wait for waits in the end for `task`."""
     cdef int at = task, hops

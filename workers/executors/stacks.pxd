@@ -30,7 +30,7 @@ cdef extern from * nogil:
         ".text\\n.p2align 4\\n.type sr_stack_jump,@function\\nsr_stack_jump:\\n"
         "pushq %rbp\\npushq %rbx\\npushq %r12\\npushq %r13\\npushq %r14\\npushq %r15\\n"
         "movq %rsp,(%rdi)\\nmovq %rsi,%rsp\\n"
-        "popq %r15\\npopq %r14\\npopq %r13\\npopq %r12\\npopq %rbx\\npopq %rbp\\npopq %rcx\\njmpq *%rcx\\n"
+        "popq %r15\\npopq %r14\\npopq %r13\\npopq %r12\\npopq %rbx\\npopq %rbp\\nretq\\n"
         ".size sr_stack_jump,.-sr_stack_jump\\n"
         ".type sr_stack_first,@function\\nsr_stack_first:\\nmovq %r12,%rdi\\ncallq *%r13\\nud2\\n"
         ".size sr_stack_first,.-sr_stack_first\\n");

@@ -51,7 +51,7 @@ ZSWAP: tuple[Exhibit, ...] = (
         "zswap_recursion",
         ("L2",),
         "A readahead claims a slot and charges its folio. The memcg is full, so the charge reclaims, and zswap "
-        "shrinks: the entry that it meets is that of the claimed slot, and it waits until the claim ends, which it never does.",
+        "shrinks: the entry that it meets is that of the claimed slot, and it waits for the claim to end, for ever.",
         "a65b0e7607ccb, skip_if_exists",
     ),
 )

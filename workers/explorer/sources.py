@@ -30,6 +30,7 @@ STEMS = (
     "workers/executors/engine",
     "workers/executors/cooperative_cpu",
     "workers/executors/program",
+    "workers/executors/gates",
     "workers/executors/lasso",
     "workers/executors/liveness",
     "workers/executors/script",

@@ -15,6 +15,7 @@ cdef class Continuation(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C12"
+        self.plain = True
         self.points = ("C",)
         self.protocols = self.cluster_protocols = HAS_MAP
 

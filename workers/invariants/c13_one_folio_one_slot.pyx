@@ -23,6 +23,7 @@ cdef class OneFolioOneSlot(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C13"
+        self.plain = True
         self.points = ("C",)
         self.cluster_protocols = TABLE_UNDER_CLUSTER_LOCK
         self.noticed[WARN_ADD_CACHED] = b"CPU %lu put a folio where another one was: entry 0x%lx (0x%lx, 0x%lx)"

@@ -4,7 +4,6 @@ Under the cluster lock the flag, the count and the table can be seen; the links 
 rest. A device that is off has no table, not even where it has bad slots.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.cluster cimport (
     CLUSTER_FLAG_DISCARD, CLUSTER_FLAG_FREE, CLUSTER_FLAG_FULL, CLUSTER_FLAG_NONE, CLUSTER_NIL, NR_CLUSTER_FLAGS,
@@ -13,7 +12,7 @@ from shm.cluster cimport (
 from shm.layout cimport cluster_of, layout_t
 from shm.swapfile cimport SWP_USED
 from shm.vmstat cimport WARN_TABLE_TWICE
-from workers.invariants.law cimport ClusterLaw, finding_t, tell
+from workers.invariants.law cimport ClusterLaw, finding_t, give_back, scratch_t, tell, zeroed
 
 from workers.invariants.law import ALL
 
@@ -49,12 +48,13 @@ cdef class ClusterLists(ClusterLaw):
         self.noticed[WARN_TABLE_TWICE] = b"CPU %lu: its isolated cluster, from entry 0x%lx on, has table %lu, flag %lu"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        cdef scratch_t marks
         cdef uint8_t *seen
         cdef uint32_t device, which
         cdef uint64_t i
         ClusterLaw.at_rest(self, m, out)
         for device in range(<uint32_t>m.geo.devices):
-            seen = <uint8_t *>calloc(m.clusters_per_device, 1)
+            seen = <uint8_t *>zeroed(&marks, m.clusters_per_device)
             if seen == NULL:
                 tell(out, b"not looked at: no memory to walk the lists", 0, 0, 0, 0)
                 return
@@ -64,7 +64,7 @@ cdef class ClusterLists(ClusterLaw):
                 if seen[i] != (cluster_of(m, device, i).flags != CLUSTER_FLAG_NONE):
                     tell(out, b"device %lu cluster %lu: flag %lu, on a list: %lu", device, i,
                          cluster_of(m, device, i).flags, seen[i])
-            free(seen)
+            give_back(&marks)
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
         cdef swap_cluster_info *ci = cluster_of(m, device, cluster)

@@ -12,6 +12,7 @@ cdef class CountBounds(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C2"
+        self.plain = True
         self.points = ("C",)
         self.cluster_protocols = ALL
 

@@ -14,6 +14,7 @@ cdef class MapByte(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C3"
+        self.plain = True
         self.points = ("C",)
         self.protocols = self.cluster_protocols = HAS_MAP
 

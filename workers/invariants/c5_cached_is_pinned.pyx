@@ -14,6 +14,7 @@ cdef class CachedIsPinned(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C5"
+        self.plain = True
         self.points = ("C",)
         self.protocols = HAS_BIT
         self.cluster_protocols = tuple(name for name in HAS_BIT if name in TABLE_UNDER_CLUSTER_LOCK)

@@ -12,6 +12,7 @@ cdef class NoCacheBit(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C7"
+        self.plain = True
         self.points = ("C",)
         self.protocols = self.cluster_protocols = ("swap_table",)
 

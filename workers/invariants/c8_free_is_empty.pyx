@@ -14,6 +14,7 @@ cdef class FreeIsEmpty(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C8"
+        self.plain = True
         self.points = ("C",)
         self.cluster_protocols = TABLE_UNDER_CLUSTER_LOCK
 

@@ -12,6 +12,7 @@ cdef class ShadowIsCounted(ClusterLaw):
 
     def __cinit__(self):
         self.id = "C9"
+        self.plain = True
         self.points = ("C",)
         self.protocols = self.cluster_protocols = ("swap_table", "swap_table_count")
 

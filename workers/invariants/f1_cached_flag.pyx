@@ -29,11 +29,10 @@ cdef class CachedFlag(FolioLaw):
 
     def __cinit__(self):
         self.id = "F1"
+        self.plain = True
 
-    cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint32_t pfn
-        for pfn in range(1, <uint32_t>m.geo.folios):
-            look(m, pfn, 0, out)
+    cdef void folio_at_rest(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
+        look(m, pfn, 0, out)
 
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         look(m, pfn, PG_CLAIMED, out)

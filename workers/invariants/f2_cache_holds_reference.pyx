@@ -11,6 +11,7 @@ cdef class CacheHoldsReference(FolioLaw):
 
     def __cinit__(self):
         self.id = "F2"
+        self.plain = True
 
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         cdef folio_t *folio = &m.folios[pfn]

@@ -11,6 +11,7 @@ cdef class WritebackIsCached(FolioLaw):
 
     def __cinit__(self):
         self.id = "F4"
+        self.plain = True
 
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         if m.folios[pfn].flags & (PG_WRITEBACK | PG_SWAPCACHE) == PG_WRITEBACK:

@@ -27,6 +27,7 @@ cdef class ReadBeforeUnlock(FolioLaw):
 
     def __cinit__(self):
         self.id = "F6"
+        self.plain = True
 
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         if m.folios[pfn].flags & (PG_SWAPCACHE | PG_UPTODATE) == PG_SWAPCACHE and not reads_fail(m):

@@ -12,6 +12,7 @@ cdef class FrozenIsClean(FolioLaw):
 
     def __cinit__(self):
         self.id = "F8"
+        self.plain = True
 
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         cdef folio_t *folio = &m.folios[pfn]

@@ -13,6 +13,7 @@ cdef class ExclusiveIsAlone(FolioLaw):
 
     def __cinit__(self):
         self.id = "F9"
+        self.plain = True
 
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         cdef folio_t *folio = &m.folios[pfn]

@@ -6,9 +6,11 @@ themselves break the law. Looks are bounded: an index that memory holds is check
 looks at may be broken.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport folio_nr_pages, folio_t
-from shm.layout cimport cluster_of, layout_t, table_of
+from shm.layout cimport cluster_at, cluster_of, layout_t, place_in_cluster, table_of
 from shm.swap_table cimport SWP_TB_NULL, swp_tb_is_folio, swp_tb_to_pfn
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport NR_WARNINGS
@@ -16,6 +18,7 @@ from shm.zone cimport MAX_FOLIO_ORDER
 
 cdef enum:
     FINDING_BYTES = 240
+    SCRATCH_WORDS = 64
 
 cdef enum:  # where a protocol is known to break a law that it keeps elsewhere
     ON_V1 = 1  # cgroup v1
@@ -56,12 +59,14 @@ cdef class Law:
     cdef readonly tuple folio_protocols
     cdef readonly tuple page_protocols
     cdef readonly dict known_broken  # protocol -> its museum number, and why
+    cdef readonly bint plain  # holds of every cluster, folio that is plain (plain.pxd), also at rest
     cdef readonly dict unless  # protocol -> where alone it is known to break the law: ON_*
     cdef const char *noticed[NR_WARNINGS]  # what a warning of a step says of this law; NULL: nothing
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil
+    cdef void folio_at_rest(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil
     cdef void on_page(self, layout_t *m, uint32_t mm, uint64_t page, finding_t *out) noexcept nogil
     cdef void on_warning(self, layout_t *m, int warning, finding_t *out) noexcept nogil
 
@@ -77,10 +82,26 @@ cdef class PageLaw(Law):
 cdef class StepLaw(Law):
     pass
 
+cdef struct scratch_t:  # memory for one look: its own where that suffices, which it does on a small machine
+    uint64_t words[SCRATCH_WORDS]
+    void *more
+
 cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t *out) noexcept nogil
-cdef uint8_t *free_folios(layout_t *m) noexcept nogil
+cdef uint8_t *free_folios(layout_t *m, scratch_t *s) noexcept nogil
 cdef bint all_exited(layout_t *m) noexcept nogil
 cdef char *slot_copy(layout_t *m, swp_entry_t entry) noexcept nogil
+
+cdef inline void *zeroed(scratch_t *s, uint64_t bytes) noexcept nogil:
+    """So many bytes of zeroes, until `give_back`; NULL: there is no memory."""
+    s.more = NULL
+    if bytes <= sizeof(s.words):
+        return memset(s.words, 0, bytes)
+    s.more = calloc(1, bytes)
+    return s.more
+
+cdef inline void give_back(scratch_t *s) noexcept nogil:
+    if s.more != NULL:
+        free(s.more)
 
 # the slots of a cluster: from first_of up to last_of, offsets within the device; what lies beyond the end is left out
 cdef inline uint64_t first_of(layout_t *m, uint64_t cluster) noexcept nogil:
@@ -100,8 +121,8 @@ cdef inline uint64_t *words_of(layout_t *m, swap_cluster_info *ci) noexcept nogi
 
 cdef inline uint64_t word_at(layout_t *m, uint32_t device, uint64_t offset) noexcept nogil:
     """The table word of a slot that exists; null where its cluster has no table."""
-    cdef uint64_t *words = words_of(m, cluster_of(m, device, offset // m.geo.cluster_slots))
-    return words[offset % m.geo.cluster_slots] if words != NULL else SWP_TB_NULL
+    cdef uint64_t *words = words_of(m, cluster_of(m, device, cluster_at(m, offset)))
+    return words[place_in_cluster(m, offset)] if words != NULL else SWP_TB_NULL
 
 cdef inline uint64_t first_slot(layout_t *m, uint32_t device) noexcept nogil:
     """Where the slots of a device begin in the arrays over all devices."""

@@ -11,6 +11,7 @@ class Law:
     folio_protocols: tuple[str, ...]
     page_protocols: tuple[str, ...]
     known_broken: dict[str, str]
+    plain: bool
     unless: dict[str, int]
     @property
     def sentence(self) -> str: ...

@@ -1,6 +1,5 @@
 """The base of all laws, and what several of them look at."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc
 
 from shm.layout cimport block_of, layout_t, percpu_of, zswap_page_of
 from shm.mm cimport MM_UNUSED
@@ -54,6 +53,10 @@ cdef class Law:
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
         pass
 
+    cdef void folio_at_rest(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
+        """Of a FolioLaw: what it says of one folio at rest."""
+        self.on_folio(m, pfn, out)
+
     cdef void on_page(self, layout_t *m, uint32_t mm, uint64_t page, finding_t *out) noexcept nogil:
         pass
 
@@ -84,7 +87,7 @@ cdef class FolioLaw(Law):
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint32_t pfn
         for pfn in range(1, <uint32_t>m.geo.folios):
-            self.on_folio(m, pfn, out)
+            self.folio_at_rest(m, pfn, out)
 
 
 cdef class PageLaw(Law):
@@ -121,11 +124,13 @@ cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t 
             out.count += w.count - 1
 
 
-cdef uint8_t *free_folios(layout_t *m) noexcept nogil:
+cdef uint8_t *free_folios(layout_t *m, scratch_t *s) noexcept nogil:
     """How often each page is free: on a CPU's stack, or in a block of the zone (2: twice or more, and the walk of that list
-    ended there). To be freed by the caller; NULL without memory.
+    ended there).
+
+    In `s`, which the caller gives back; NULL without memory.
     """
-    cdef uint8_t *times = <uint8_t *>calloc(m.geo.folios, 1)
+    cdef uint8_t *times = <uint8_t *>zeroed(s, m.geo.folios)
     cdef uint32_t cpu, order
     cdef uint64_t pfn, i
     if times == NULL:

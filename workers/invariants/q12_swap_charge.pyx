@@ -1,12 +1,11 @@
 """Q12. What a memcg is charged for swap is what the slots say, its own and those of all below it. In v1, memsw is memory
 and swap together; an offline memcg keeps its id for as long as slots are recorded for it."""
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.layout cimport layout_t
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_ONLINE, mem_cgroup
 from shm.slots cimport slot_is_free
-from workers.invariants.law cimport Law, finding_t, parent_of, tell
+from workers.invariants.law cimport Law, finding_t, give_back, parent_of, scratch_t, tell, zeroed
 
 cdef struct slots_t:
     int64_t recorded  # slots with the id
@@ -39,7 +38,8 @@ cdef class SwapCharge(Law):
         self.points = ("Q",)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef slots_t *slots = <slots_t *>calloc(m.geo.memcgs + 1, sizeof(slots_t))
+        cdef scratch_t counts
+        cdef slots_t *slots = <slots_t *>zeroed(&counts, (m.geo.memcgs + 1) * sizeof(slots_t))
         cdef uint64_t i, memcg
         if slots == NULL:
             tell(out, b"not looked at: no memory for %lu counts", m.geo.memcgs, 0, 0, 0)
@@ -53,4 +53,4 @@ cdef class SwapCharge(Law):
                 memcg = parent_of(m, memcg)
         for i in range(m.geo.memcgs + 1):
             look(m, i, &slots[i], out)
-        free(slots)
+        give_back(&counts)

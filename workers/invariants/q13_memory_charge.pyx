@@ -1,10 +1,9 @@
 """Q13. What a memcg is charged for memory is what the folios say, those in the swap cache included, and those below it."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.layout cimport layout_t
 from shm.memcg cimport COUNTER_MEMORY
-from workers.invariants.law cimport Law, finding_t, free_folios, nr_pages, parent_of, tell
+from workers.invariants.law cimport Law, finding_t, free_folios, give_back, nr_pages, parent_of, scratch_t, tell, zeroed
 
 
 cdef void look(layout_t *m, int64_t *charged, uint8_t *times_free, finding_t *out) noexcept nogil:
@@ -28,11 +27,12 @@ cdef class MemoryCharge(Law):
         self.points = ("Q",)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef int64_t *charged = <int64_t *>calloc(m.geo.memcgs + 1, sizeof(int64_t))
-        cdef uint8_t *times_free = free_folios(m)
+        cdef scratch_t sums, stacks
+        cdef int64_t *charged = <int64_t *>zeroed(&sums, (m.geo.memcgs + 1) * sizeof(int64_t))
+        cdef uint8_t *times_free = free_folios(m, &stacks)
         if charged == NULL or times_free == NULL:
             tell(out, b"not looked at: no memory for %lu counts", m.geo.folios, 0, 0, 0)
         else:
             look(m, charged, times_free, out)
-        free(charged)
-        free(times_free)
+        give_back(&sums)
+        give_back(&stacks)

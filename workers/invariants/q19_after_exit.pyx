@@ -1,7 +1,6 @@
 """Q19. When the last process has gone, all it had comes back. The swap cache may keep folios nobody maps any more, and files
 outlive all processes."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, mapping_of, ptes_of
@@ -9,7 +8,7 @@ from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, page_counter
 from shm.mm cimport MM_UNUSED
 from shm.shmem cimport MAPPING_NONE, word_is_swap
 from shm.slots cimport slot_count, slot_has_references
-from workers.invariants.law cimport Law, all_exited, finding_t, folio_at, free_folios, nr_pages, tell
+from workers.invariants.law cimport Law, all_exited, finding_t, folio_at, free_folios, give_back, nr_pages, scratch_t, tell
 
 
 cdef int64_t swapped_files(layout_t *m) noexcept nogil:
@@ -46,7 +45,8 @@ cdef bint in_page_cache(folio_t *folio) noexcept nogil:
 
 
 cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
-    cdef uint8_t *times_free = free_folios(m)
+    cdef scratch_t stacks
+    cdef uint8_t *times_free = free_folios(m, &stacks)
     cdef int64_t cached = 0
     cdef uint64_t i
     if times_free == NULL:
@@ -58,7 +58,7 @@ cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
         elif not times_free[i] and folio_at(m, i) == &m.folios[i]:
             tell(out, b"all mms have exited, folio %lu is not free, its refcount %lu", i,
                  <uint32_t>m.folios[i].refcount, 0, 0)
-    free(times_free)
+    give_back(&stacks)
     look_at_slots(m, cached, out)
 
 

@@ -1,6 +1,5 @@
 """Q1. One count too few and the slot is freed under somebody's page; one too many and it is never free again."""
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.layout cimport layout_t, mapping_of, ptes_of
 from shm.mm cimport MM_UNUSED, is_swap_pte, pte_to_swp_entry
@@ -8,7 +7,7 @@ from shm.shmem cimport radix_to_swp_entry, word_is_swap
 from shm.slots cimport slot_count
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport WARN_COUNT_UNDERFLOW
-from workers.invariants.law cimport Law, entry_exists, finding_t, slot_of, tell
+from workers.invariants.law cimport Law, entry_exists, finding_t, give_back, scratch_t, slot_of, tell, zeroed
 
 
 cdef void count_ptes(layout_t *m, uint32_t *refs) noexcept nogil:
@@ -50,7 +49,8 @@ cdef class ReferenceCount(Law):
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
         cdef uint64_t slots = m.geo.slots * m.geo.devices, i
-        cdef uint32_t *refs = <uint32_t *>calloc(slots, sizeof(uint32_t))
+        cdef scratch_t counts
+        cdef uint32_t *refs = <uint32_t *>zeroed(&counts, slots * sizeof(uint32_t))
         if refs == NULL:
             tell(out, b"not looked at: no memory for %lu counts", slots, 0, 0, 0)
             return
@@ -60,4 +60,4 @@ cdef class ReferenceCount(Law):
             if slot_count(m, i) != refs[i]:
                 tell(out, b"device %lu slot %lu: the count is %lu, %lu swap PTEs and pages of files name it", i // m.geo.slots,
                      i % m.geo.slots, slot_count(m, i), refs[i])
-        free(refs)
+        give_back(&counts)

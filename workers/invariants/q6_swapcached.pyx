@@ -1,11 +1,10 @@
 """Q6. memory.stat's swapcached is what an owner of a cgroup sees of its pages that lie in memory and in swap at once. A
 version that counts a folio in before it is charged, or out after its charge is gone, drifts from the truth for ever."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t
-from workers.invariants.law cimport ON_V1, Law, finding_t, free_folios, nr_pages, tell
+from workers.invariants.law cimport ON_V1, Law, finding_t, free_folios, give_back, nr_pages, scratch_t, tell, zeroed
 
 from workers.invariants.law import ALL
 
@@ -44,11 +43,12 @@ cdef class Swapcached(Law):
         self.protocols = tuple(name for name in ALL if name not in BROKEN or name in self.unless)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef int64_t *cached = <int64_t *>calloc(m.geo.memcgs + 1, sizeof(int64_t))
-        cdef uint8_t *times_free = free_folios(m)
+        cdef scratch_t sums, stacks
+        cdef int64_t *cached = <int64_t *>zeroed(&sums, (m.geo.memcgs + 1) * sizeof(int64_t))
+        cdef uint8_t *times_free = free_folios(m, &stacks)
         if cached == NULL or times_free == NULL:
             tell(out, b"not looked at: no memory for %lu counts", m.geo.folios, 0, 0, 0)
         else:
             look(m, cached, times_free, out)
-        free(cached)
-        free(times_free)
+        give_back(&sums)
+        give_back(&stacks)

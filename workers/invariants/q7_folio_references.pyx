@@ -1,13 +1,12 @@
 """Q7. A page with a reference too few is freed while somebody reads it; with one too many it never comes back."""
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, mapping_of, ptes_of
 from shm.mm cimport MM_UNUSED, pte_pfn, pte_present
 from shm.shmem cimport word_is_folio, word_to_pfn
 from shm.vmstat cimport WARN_REFCOUNT
-from workers.invariants.law cimport Law, finding_t, folio_at, free_folios, nr_pages, tell
+from workers.invariants.law cimport Law, finding_t, folio_at, free_folios, give_back, nr_pages, scratch_t, tell, zeroed
 
 
 cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept nogil:
@@ -68,8 +67,9 @@ cdef class FolioReferences(Law):
         self.noticed[WARN_REFCOUNT] = b"CPU %lu dropped a reference nobody had: entry 0x%lx, folio %lu (0x%lx)"
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint8_t *times_free = free_folios(m)
-        cdef int32_t *mapped = <int32_t *>calloc(2 * m.geo.folios, sizeof(int32_t))
+        cdef scratch_t stacks, counts
+        cdef uint8_t *times_free = free_folios(m, &stacks)
+        cdef int32_t *mapped = <int32_t *>zeroed(&counts, 2 * m.geo.folios * sizeof(int32_t))
         cdef int32_t *filed = mapped + m.geo.folios
         cdef uint32_t pfn
         if times_free == NULL or mapped == NULL:
@@ -79,5 +79,5 @@ cdef class FolioReferences(Law):
             count_files(m, filed)
             for pfn in range(1, <uint32_t>m.geo.folios):
                 look(m, pfn, times_free[pfn], mapped[pfn], filed[pfn], out)
-        free(times_free)
-        free(mapped)
+        give_back(&stacks)
+        give_back(&counts)

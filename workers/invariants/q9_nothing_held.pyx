@@ -31,7 +31,7 @@ cdef void locks_of_devices(layout_t *m, finding_t *out) noexcept nogil:
 
 
 cdef void locks_of_memory(layout_t *m, finding_t *out) noexcept nogil:
-    cdef uint64_t i
+    cdef uint64_t i, held = 0
     free_lock(m.mmlist_lock, 0, out)
     free_lock(&m.zone.lock, 0, out)
     for i in range(m.geo.memcgs + 1):
@@ -47,6 +47,8 @@ cdef void locks_of_memory(layout_t *m, finding_t *out) noexcept nogil:
     for i in range(m.geo.inodes):
         free_lock(&m.inodes[i].i_pages, i, out)
     for i in range(NR_WAIT_QUEUES):
+        held |= m.wait_queues[i].lock.word | m.wait_queues[i].head
+    for i in range(NR_WAIT_QUEUES if held else 0):
         free_lock(&m.wait_queues[i].lock, i, out)
         if m.wait_queues[i].head != 0:
             tell(out, b"wait queue %lu: CPU %lu waits in it", i, m.wait_queues[i].head - 1, 0, 0)

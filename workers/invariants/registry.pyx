@@ -1,4 +1,5 @@
 """The table of the laws, and the checker that a run or a cooperative schedule asks."""
+cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -7,7 +8,8 @@ from shm.layout cimport layout_t, percpu_of
 from shm.snapshot cimport Snapshot
 from shm.swapfile cimport SWP_SYNCHRONOUS_IO
 from shm.vmstat cimport NR_WARNINGS
-from workers.invariants.law cimport ON_LARGE_FOLIOS, ON_SYNCHRONOUS, ON_V1, Law, StepLaw, finding_t
+from workers.invariants.law cimport ON_LARGE_FOLIOS, ON_SYNCHRONOUS, ON_V1, FolioLaw, Law, StepLaw, finding_t
+from workers.invariants.plain cimport is_plain_cluster, is_plain_folio
 
 from shm.snapshot import Snapshot as open_snapshot
 from workers.invariants.c1_used_slots import UsedSlots
@@ -113,12 +115,29 @@ cdef bint is_excused(layout_t *m, int unless) noexcept nogil:
     return unless == ON_SYNCHRONOUS and m.si[0].flags & SWP_SYNCHRONOUS_IO
 
 
+cdef bint all_plain(layout_t *m) noexcept nogil:
+    """Whether all clusters are."""
+    cdef uint32_t device
+    cdef uint64_t cluster
+    for device in range(<uint32_t>m.geo.devices):
+        for cluster in range(m.clusters_per_device):
+            if not is_plain_cluster(m, device, cluster):
+                return False
+    return True
+
+
+@cython.final
 cdef class Chain:
     """The laws asked at one place, in an array: compiled code may call through it without the GIL."""
 
-    def __init__(self, laws, protocol=None) -> None:
-        """`laws` as `protocol` is asked for them; None: without exception."""
-        self.laws = list(laws)
+    def __init__(self, laws, protocol=None, glance=True) -> None:
+        """`laws` as `protocol` is asked for them; None: without exception. Without `glance` each is asked in any case."""
+        always = [law for law in laws if not law.plain or not glance]
+        left_out = [law for law in laws if law.plain and glance]
+        of_clusters = [law for law in left_out if not isinstance(law, FolioLaw)]
+        self.laws = always + of_clusters + [law for law in left_out if isinstance(law, FolioLaw)]
+        self.nr_always = len(always)
+        self.nr_clusters = self.nr_always + len(of_clusters)
         self.nr = len(self.laws)
         self.law = <void **>calloc(self.nr + 1, sizeof(void *))
         self.findings = <finding_t *>calloc(self.nr + 1, sizeof(finding_t))
@@ -138,10 +157,23 @@ cdef class Chain:
     cdef bint at_rest(self, layout_t *m) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
-        for i in range(self.nr):
-            if not is_excused(m, self.unless[i]):
+        for i in range(self.nr_always if all_plain(m) else self.nr_clusters):
+            if self.unless[i] == 0 or not is_excused(m, self.unless[i]):
                 (<Law>self.law[i]).at_rest(m, &self.findings[i])
+        if self.nr > self.nr_clusters:
+            self.folios_at_rest(m)
         return self.total != before
+
+    cdef void folios_at_rest(self, layout_t *m) noexcept nogil:
+        """The laws that hold of plain folios, of all others."""
+        cdef uint32_t pfn
+        cdef int i
+        for pfn in range(1, <uint32_t>m.geo.folios):
+            if is_plain_folio(&m.folios[pfn]):
+                continue
+            for i in range(self.nr_clusters, self.nr):
+                if self.unless[i] == 0 or not is_excused(m, self.unless[i]):
+                    (<Law>self.law[i]).folio_at_rest(m, pfn, &self.findings[i])
 
     cdef void where_excused(self, layout_t *m) noexcept nogil:
         """At rest, and what steps have warned of: only laws that are known not to hold here."""
@@ -155,14 +187,14 @@ cdef class Chain:
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
-        for i in range(self.nr):
+        for i in range(self.nr_always if is_plain_cluster(m, device, cluster) else self.nr):
             (<Law>self.law[i]).on_cluster(m, device, cluster, &self.findings[i])
         return self.total != before
 
     cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil:
         cdef uint64_t before = self.total
         cdef int i
-        for i in range(self.nr):
+        for i in range(self.nr_always if is_plain_folio(&m.folios[pfn]) else self.nr):
             (<Law>self.law[i]).on_folio(m, pfn, &self.findings[i])
         return self.total != before
 
@@ -206,15 +238,17 @@ cdef class Checker:
     """The laws of one protocol, without the GIL: at rest, and at each place where a lock is released or a step warns.
 
     Each check returns whether it has found anything this time. Findings add up until `reset`, with the words of the first.
+    Laws that hold of what is plainly sound (plain.pxd) are not asked of it; without `glance` they are, to the same effect.
     """
 
-    def __init__(self, protocol: str) -> None:
+    def __init__(self, protocol: str, glance: bool = True) -> None:
         protocol = known(protocol)
         laws = list(LAWS.values())
         self.protocol = protocol
-        self.rest = Chain([law for law in laws if protocol in law.protocols and not isinstance(law, StepLaw)], protocol)
-        self.cluster = Chain([law for law in laws if protocol in law.cluster_protocols])
-        self.folio = Chain([law for law in laws if protocol in law.folio_protocols])
+        self.rest = Chain([law for law in laws if protocol in law.protocols and not isinstance(law, StepLaw)], protocol,
+                          glance)
+        self.cluster = Chain([law for law in laws if protocol in law.cluster_protocols], glance=glance)
+        self.folio = Chain([law for law in laws if protocol in law.folio_protocols], glance=glance)
         self.page = Chain([law for law in laws if protocol in law.page_protocols])
         self.steps = Chain([law for law in laws if protocol in law.protocols and law.warnings], protocol)
         self.known = Chain([law for law in laws if protocol in law.known_broken], protocol)

@@ -16,6 +16,7 @@ cdef class BlockDropped(ClusterLaw):
 
     def __cinit__(self):
         self.id = "T7"
+        self.plain = True
         self.points = ("C", "T")
         self.cluster_protocols = ALL
         self.noticed[WARN_FREE_UNLOCKED] = b"CPU %lu freed a slot without its cluster's lock: entry 0x%lx (0x%lx, 0x%lx)"

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 from shm.atomic cimport fetch_and32, fetch_or32, load32, load8, load_i64
 from shm.cluster cimport swap_cluster_info
-from shm.layout cimport cluster_of, table_of
+from shm.layout cimport cluster_at, cluster_of, place_in_cluster, table_of
 from shm.lock cimport lock_t
 from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE
 from shm.slots cimport slot_byte, slot_count, slot_has_references, slot_is_zero
@@ -43,11 +43,11 @@ cdef inline swap_info_struct *si_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
 
 cdef inline swap_cluster_info *ci_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Context: none; fields under the cluster lock."""
-    return cluster_of(&cpu.m, swp_type(entry), swp_offset(entry) // cpu.m.geo.cluster_slots)
+    return cluster_of(&cpu.m, swp_type(entry), cluster_at(&cpu.m, swp_offset(entry)))
 
 cdef inline uint32_t cluster_offset(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Place of the slot in its cluster. Context: none."""
-    return <uint32_t>(swp_offset(entry) % cpu.m.geo.cluster_slots)
+    return <uint32_t>place_in_cluster(&cpu.m, swp_offset(entry))
 
 cdef inline lock_t *i_pages_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """The lock of the address_space that caches this slot, up to 6.17: one per 16384 slots. Context: none."""

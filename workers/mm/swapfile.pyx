@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from shm.atomic cimport add_i64, load32, load64, load8, store8
 from shm.cluster cimport CLUSTER_FLAG_NONFULL, swap_cluster_info
 from shm.inject cimport INJECT_LOCK_DELAY
+from shm.layout cimport cluster_at
 from shm.lock cimport lock_holder
 from shm.slots cimport slot_count, slot_has_references
 from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE, SWAP_MAP_BAD, SWAP_MAP_SHMEM
@@ -86,7 +87,7 @@ cdef swap_cluster_info *swap_cluster_lock(Cpu cpu, swp_entry_t entry) noexcept n
 cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Context: cluster lock held; the laws of a cluster hold here."""
     if cpu.cooperative:
-        cpu.cluster_unlocked(swp_type(entry), swp_offset(entry) // cpu.m.geo.cluster_slots)
+        cpu.cluster_unlocked(swp_type(entry), cluster_at(&cpu.m, swp_offset(entry)))
     cpu.unlock(&ci_of(cpu, entry).lock)
 
 
@@ -257,9 +258,9 @@ cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t ent
     if ci.swept:
         ci.swept = ci.count + 1
     if ci.count == 0:
-        free_cluster(cpu, swp_type(entry), <uint32_t>(swp_offset(entry) // cpu.m.geo.cluster_slots))
+        free_cluster(cpu, swp_type(entry), <uint32_t>cluster_at(&cpu.m, swp_offset(entry)))
     elif ci.flags != CLUSTER_FLAG_NONFULL:
-        move_cluster(cpu, swp_type(entry), <uint32_t>(swp_offset(entry) // cpu.m.geo.cluster_slots),
+        move_cluster(cpu, swp_type(entry), <uint32_t>cluster_at(&cpu.m, swp_offset(entry)),
                      CLUSTER_FLAG_NONFULL)
 
 

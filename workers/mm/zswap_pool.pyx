@@ -9,7 +9,7 @@ from shm.atomic cimport add_i64, load32, load_i64, store32
 from shm.memcg cimport lru_t
 from shm.vmstat cimport EV_ZSWAP_LIMIT_HIT
 from shm.zswap cimport zswap_entry, zswap_pool
-from workers.cpu cimport ADDS, WRITES, Cpu, count, point
+from workers.cpu cimport WRITES, Cpu, count, point
 from workers.mm.page_alloc cimport stack_pop, stack_push
 
 
@@ -114,7 +114,7 @@ cdef void zswap_entry_free(Cpu cpu, uint32_t index) noexcept nogil:
         unlink(cpu, &cpu.m.zswap_lrus[e.memcg].list, index)
         e.swpentry = 0
         cpu.unlock(&cpu.m.zswap_lrus[e.memcg].lock)
-    point(cpu, &cpu.m.zswap.stored_pages, ADDS)
+    point(cpu, &cpu.m.zswap.stored_pages, WRITES)  # and the stack: which entry is taken next
     stack_push(cpu, &cpu.m.zswap.free_entries, cpu.m.zswap_next, index)
     add_i64(&cpu.m.zswap.stored_pages, -1)
 

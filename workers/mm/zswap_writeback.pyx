@@ -127,7 +127,10 @@ cdef void zswap_shrink_worker(Cpu cpu, Protocol p) noexcept nogil:
     when nobody has asked. Context: no lock held; may sleep.
     """
     cdef uint32_t failures = 0
-    if cpu.m.geo.zswap_pages == 0 or load32(&cpu.m.zswap.shrink) == 0:
+    if cpu.m.geo.zswap_pages == 0:
+        return
+    point(cpu, &cpu.m.zswap.shrink, READS)
+    if load32(&cpu.m.zswap.shrink) == 0:
         return
     point(cpu, &cpu.m.zswap.shrink, WRITES)
     if xchg32(&cpu.m.zswap.shrink, 0) == 0:

@@ -95,9 +95,9 @@ ZSWAP: tuple[Race, ...] = (
     ),
     Race(
         "zswap_recursion",
-        "Two threads fault pages in zswap, and the charge of each reclaims and shrinks zswap, down to their slots.",
+        "A thread faults a page in zswap, and its charge shrinks zswap down to its own slot, as another CPU does.",
         FULL_DUE,
-        ((("load", 0, 0),), (("load", 0, 1),)),
+        ((("load", 0, 0),), (WRITE_BACK,)),
         {**FULL, "zswap": {**POOL, "shrinker": True}},
     ),
     Race(

@@ -20,13 +20,6 @@ cdef class RandomWalk(Schedule):
         self.state = mix64(self.seed + number) | 1  # xorshift never leaves 0
         return True
 
-    cdef uint64_t draw(self) noexcept nogil:
-        """xorshift64* (Vigna 2016); the upper half is the good one."""
-        self.state ^= self.state >> 12
-        self.state ^= self.state << 25
-        self.state ^= self.state >> 27
-        return (self.state * <uint64_t>0x2545F4914F6CDD1D) >> 32
-
     cdef int next_cpu(self, const uint8_t *enabled, int nr, int last) noexcept nogil:
         return enabled[(self.draw() * <uint64_t>nr) >> 32]
 
