@@ -166,7 +166,7 @@ class Folio:
 
 @dataclass(frozen=True, slots=True)
 class Pte:
-    """A page-table entry that is not empty: `pfn` if present or under a split, `entry` if swapped out. `expected`: stamp
+    """A page-table entry that is not empty: `pfn` if present or being split, `entry` if swapped out. `expected`: stamp
     of the last store."""
 
     page: int
