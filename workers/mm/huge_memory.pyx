@@ -115,6 +115,7 @@ cdef void split_tail(Cpu cpu, uint32_t pfn, uint32_t i, bint cached) noexcept no
     store32(&tail.lock_owner, 0)
     store64(&tail.swap, cached_entry(cpu, pfn, i))
     store32(&tail.memcg, load32(&head.memcg))
+    store32(&tail.mapping, 0)
     store32(&tail.anon_vma, head.anon_vma)
     store32(&tail.index, head.index + i)
     tail.order = 0
