@@ -193,7 +193,7 @@ class Mm:
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`) or lost. `expected`: last stamp."""
+    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`), or lost; its last stamp."""
 
     page: int
     pfn: int | None

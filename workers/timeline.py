@@ -121,7 +121,7 @@ class Timeline(Model):
     protocol: str
     scenario: str
     hz: int
-    cpus: list[str] = Field(description="names by number; those after the working CPUs complete the requests of a disk, or discard")
+    cpus: list[str] = Field(description="names by number; after the working CPUs those of the disks, and who discards")
     steps: list[Step] = Field(max_length=MAX_STEPS)
     slots: list[SlotState] = Field(default_factory=list)
     folios: list[FolioState] = Field(default_factory=list)

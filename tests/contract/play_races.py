@@ -31,7 +31,7 @@ def played(protocol: str, name: str) -> dict[str, object]:
 
 def main() -> None:
     """All races of the protocol that the command line names."""
-    script.PATIENCE_NS = PATIENCE_NS
+    vars(script)["PATIENCE_NS"] = PATIENCE_NS
     for name in RACES:
         print(json.dumps(played(sys.argv[1], name)), flush=True)
 

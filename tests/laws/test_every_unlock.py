@@ -89,7 +89,7 @@ def test_which_laws_a_protocol_keeps_where() -> None:
         *("C1", "C2", "C3", "C4", "C5", "C8", "C12", "C13", "C15", "C16", "C17", "C18", "C19", "T7"),
     ]
     assert [law.id for law in LAWS.values() if law.folio_protocols] == [
-        *("C14", "F1", "F2", "F4", "F6", "F8", "F9", "F11", "T8"),
+        *("C14", "F1", "F2", "F4", "F6", "F8", "F9", "F11", "F12", "T8"),
     ]
     assert [law.id for law in LAWS.values() if law.page_protocols] == ["P1", "P2", "P4", "Q15"]
     everywhere = laws_for("has_cache", at_every_unlock=True)

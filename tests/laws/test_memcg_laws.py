@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.laws import world as w
-from tests.laws.test_laws import Forge, broken, put, word
+from tests.laws.forgeries import Forge, put, word
+from tests.laws.test_laws import broken
 from tests.laws.world import inhabited
 from workers.invariants.registry import LAWS, check_known
 

@@ -44,7 +44,7 @@ def digits(on: Machine, slot: int, pages: int = 2) -> list[int]:
     world = World(on.buf, on.plan.geometry)
     heads, links, cells = (world.arrays[name] for name in ("cont_heads", "cont_next", "cont_pages"))
     page = int.from_bytes(on.buf[heads.offset : heads.offset + 4], "little")
-    found = []
+    found: list[int] = []
     while page and len(found) < pages:
         found.append(on.buf[cells.offset + (page - 1) * min(4096, on.plan.geometry.slots) + slot])
         at = links.offset + 4 * page

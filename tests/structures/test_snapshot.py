@@ -66,7 +66,7 @@ def test_slots_folios_and_pages() -> None:
         assert (cached.count, cached.has_cache, cached.kind, cached.value) == (1, True, "pfn", w.CACHED_PFN)
         assert cached.handle == 1
         folio = snapshot.folio(w.CACHED_PFN)
-        assert folio.flags == ("uptodate", "swapcache")
+        assert folio.flags == ("uptodate", "swapcache", "swapbacked")
         assert (folio.swap, folio.memcg, folio.stamp) == (Entry(0, w.CACHED_SLOT), 1, 102)
         assert folio.identity == 1 << 32 | w.CACHED
         present, out, _ = snapshot.mm(0).ptes

@@ -33,7 +33,6 @@ KERNEL_NAMES = {
     "complete": "end_swap_bio",
     "copy_page": "wp_page_copy",
     "drop_unused_cache": "free_swap_cache",
-    "find_cache_only": "swap_reclaim_full_clusters",
     "fork_mm": "dup_mmap",
     "install": "set_pte_at",
     "cluster_alloc_table": "swap_cluster_alloc_table",

@@ -94,18 +94,6 @@ OPERATIONS: tuple[Exhibit, ...] = (
         "lore alpine.LSU.2.11.1411301950450.1043@eggly.anvils",
     ),
     Exhibit(
-        35,
-        "swapoff looks up what is no entry",
-        2025,
-        "unuse_any_type",
-        "swap_cache",
-        "swapoff_fault",
-        ("T9",),
-        "swapoff reads the type of an entry before it knows that the PTE holds one: an untouched page reads "
-        "as slot 0 of device 0, and the swap cache is asked for it.",
-        "syzbot d7bc9ec4a100437aa7a2",
-    ),
-    Exhibit(
         29,
         "A discard inside the allocation",
         2025,
@@ -116,5 +104,17 @@ OPERATIONS: tuple[Exhibit, ...] = (
         "All slots are in use but those of clusters that wait to be discarded. The allocator discards them where it "
         "stands, with the local lock of its CPU held: it sleeps where it must not.",
         "9fb749cd1507 (Fixes 1b7e90020eb7) fails, drops the lock, discards and asks again",
+    ),
+    Exhibit(
+        35,
+        "swapoff looks up what is no entry",
+        2025,
+        "unuse_any_type",
+        "swap_cache",
+        "swapoff_fault",
+        ("T9",),
+        "swapoff reads the type of an entry before it knows that the PTE holds one: an untouched page reads "
+        "as slot 0 of device 0, and the swap cache is asked for it.",
+        "syzbot d7bc9ec4a100437aa7a2",
     ),
 )

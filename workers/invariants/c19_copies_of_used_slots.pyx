@@ -8,6 +8,16 @@ from workers.invariants.law cimport ClusterLaw, finding_t, first_of, first_slot,
 from workers.invariants.law import ALL
 
 
+cdef bint any_marked(layout_t *m, uint64_t first, uint64_t end) noexcept nogil:
+    """Whether a word of the zero-filled map that slots [first, end) have a bit in is not 0."""
+    cdef uint64_t word
+    if m.geo.zeromap:
+        for word in range(first >> 5, (end + 31) >> 5):
+            if m.zeromap[word]:
+                return True
+    return False
+
+
 cdef class CopiesOfUsedSlots(ClusterLaw):
     """A slot that the zero-filled map marks, or for which zswap keeps an entry, is not free."""
 
@@ -18,7 +28,8 @@ cdef class CopiesOfUsedSlots(ClusterLaw):
 
     cdef void on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster, finding_t *out) noexcept nogil:
         cdef uint64_t i, slot
-        if m.geo.zeromap == 0 and m.geo.zswap_pages == 0:
+        if m.geo.zswap_pages == 0 and not any_marked(m, first_slot(m, device) + first_of(m, cluster),
+                                                     first_slot(m, device) + last_of(m, cluster)):
             return
         for i in range(first_of(m, cluster), last_of(m, cluster)):
             slot = first_slot(m, device) + i

@@ -56,17 +56,19 @@ cdef class CleanIsACopy(Law):
         self.points = ("Q",)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint8_t *dirty = stored_to(m)
+        cdef uint8_t *dirty = NULL  # looked up for the first clean folio: mostly there is none
         cdef uint32_t pfn, i
         cdef folio_t *folio
-        if dirty == NULL:
-            tell(out, b"not looked at: no memory for %lu marks", m.geo.folios, 0, 0, 0)
-            return
         for pfn in range(1, <uint32_t>m.geo.folios):
             folio = &m.folios[pfn]
             if folio.head != pfn or folio.order > 9 or (
                     folio.flags & (PG_SWAPCACHE | PG_UPTODATE | PG_DIRTY | PG_WRITEBACK) != (PG_SWAPCACHE | PG_UPTODATE)):
                 continue
+            if dirty == NULL:
+                dirty = stored_to(m)
+            if dirty == NULL:
+                tell(out, b"not looked at: no memory for %lu marks", m.geo.folios, 0, 0, 0)
+                return
             for i in range(folio_nr_pages(folio)):
                 if pfn + i < m.geo.folios and not dirty[pfn + i]:
                     look(m, pfn + i, folio.swap + i, out)

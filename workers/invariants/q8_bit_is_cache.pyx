@@ -2,11 +2,11 @@
 table says."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.layout cimport layout_t
-from shm.slots cimport slot_byte, slot_is_bad
+from shm.layout cimport cluster_of, layout_t
+from shm.slots cimport slot_byte
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
-from workers.invariants.law cimport Law, finding_t, tell, word_at
+from workers.invariants.law cimport Law, finding_t, first_of, first_slot, last_of, tell, words_of
 
 from workers.invariants.law import HAS_BIT
 
@@ -18,12 +18,19 @@ cdef class BitIsCache(Law):
         self.id = "Q8"
         self.points = ("Q",)
         self.protocols = HAS_BIT
+        self.plain = True
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint64_t i, slots = m.geo.slots, word
-        for i in range(slots * m.geo.devices):
-            if not slot_is_bad(m, i):
-                word = word_at(m, <uint32_t>(i // slots), i % slots)
-                if (slot_byte(m, i) & SWAP_HAS_CACHE != 0) != swp_tb_is_folio(word):
-                    tell(out, b"device %lu slot %lu: the byte is 0x%lx, the table word 0x%lx", i // slots, i % slots,
-                         slot_byte(m, i), word)
+        cdef uint32_t device
+        cdef uint64_t cluster, i, first
+        cdef uint64_t *words
+        cdef bint cached
+        for device in range(<uint32_t>m.geo.devices):
+            for cluster in range(m.clusters_per_device):
+                words = words_of(m, cluster_of(m, device, cluster))
+                first = first_of(m, cluster)
+                for i in range(first if first else 1, last_of(m, cluster)):
+                    cached = words != NULL and swp_tb_is_folio(words[i - first])
+                    if (slot_byte(m, first_slot(m, device) + i) & SWAP_HAS_CACHE != 0) != cached:
+                        tell(out, b"device %lu slot %lu: the byte is 0x%lx, the table holds a folio: %lu", device, i,
+                             slot_byte(m, first_slot(m, device) + i), cached)

@@ -12,6 +12,7 @@ from shm.vmstat cimport (
 )
 from workers.cpu cimport Cpu, count, warn
 from workers.mm.memcontrol cimport slot_of
+from workers.mm.protocol cimport vm_fault
 
 cdef inline void note_slot_freed(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """A free begins the slot's next generation. Context: cluster lock held."""
@@ -25,12 +26,22 @@ cdef inline void note_slot_of_folio(Cpu cpu, uint32_t pfn, swp_entry_t entry) no
         for i in range(folio_nr_pages(&cpu.m.folios[pfn])):
             read_generation_of(&cpu.m, pfn + i)[0] = generation_of(&cpu.m, slot_of(cpu, entry) + i)[0]
 
-cdef inline void check_slot_kept(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t pte, uint64_t orig_pte) noexcept nogil:
-    """The page `pfn` is about to be mapped for `entry` in place of `pte` (laws P3, T8). Context: page-table lock held."""
-    if pte != orig_pte or (
-            cpu.m.geo.generations
-            and read_generation_of(&cpu.m, pfn)[0] != generation_of(&cpu.m, slot_of(cpu, entry))[0]):
-        warn(cpu, WARN_SLOT_RECYCLED, entry, pfn, pte)
+cdef inline uint32_t present_generation(Cpu cpu, swp_entry_t entry) noexcept nogil:
+    """Of a slot; 0 where none is kept. Context: none."""
+    return generation_of(&cpu.m, slot_of(cpu, entry))[0] if cpu.m.geo.generations else 0
+
+cdef inline void check_slot_kept(Cpu cpu, vm_fault *vmf, uint64_t pte) noexcept nogil:
+    """The page of the folio is about to be mapped in place of `pte` (laws P3, T8). Context: page-table lock held.
+
+    One that a bypass has read may have been given another slot since: of that one the fault keeps when it began to read.
+    """
+    cdef uint32_t generation, page = vmf.folio + vmf.subpage + <uint32_t>(vmf.entry - vmf.start)
+    if cpu.m.geo.generations:
+        generation = vmf.generation if vmf.bypass else read_generation_of(&cpu.m, page)[0]
+        if generation != present_generation(cpu, vmf.entry):
+            warn(cpu, WARN_SLOT_RECYCLED, vmf.entry, vmf.folio, pte)
+    if pte != vmf.orig_pte:
+        warn(cpu, WARN_SLOT_RECYCLED, vmf.entry, vmf.folio, pte)
 
 cdef inline void check_reader(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """A read of the slot is about to fill the folio (law F5). Context: none; the folio should be locked for the read."""
@@ -71,10 +82,6 @@ cdef inline void check_unuse_round(Cpu cpu, swap_info_struct *si, uint64_t befor
 cdef inline uint64_t failures(Cpu cpu) noexcept nogil:
     """Allocations and charges of this CPU that have failed so far. Context: none."""
     return cpu.my.events[EV_ALLOC_FAILED] + cpu.my.events[EV_CHARGE_FAILED]
-
-cdef inline uint32_t present_generation(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """Of a slot; 0 where none is kept. Context: none."""
-    return generation_of(&cpu.m, slot_of(cpu, entry))[0] if cpu.m.geo.generations else 0
 
 cdef inline void check_oom(Cpu cpu, swp_entry_t entry, uint64_t failed, uint32_t generation) noexcept nogil:
     """A fault of the slot is about to report that memory is short (law L7); `failed` and `generation` when it began.

@@ -166,7 +166,6 @@ cdef bint may_map(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
 cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     """Verify and map. Context: folio locked, unlocked here; takes page-table lock."""
     cdef int result = FAULT_DONE
-    cdef uint32_t i
     if not vmf.bypass and not folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
         count(cpu, EV_REFAULT_RACED)
         folio_unlock(cpu, vmf.folio)
@@ -175,9 +174,7 @@ cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
         choose_range(cpu, vmf)
         if may_map(cpu, p, vmf):
             folio_becomes_anon(cpu, vmf)
-            for i in range(vmf.nr):
-                check_slot_kept(cpu, vmf.folio + vmf.subpage + i, vmf.start + i, load64(pte_of(cpu, vmf.mm, vmf.first + i)),
-                                vmf.orig_pte + (vmf.start + i - vmf.entry << 9))
+            check_slot_kept(cpu, vmf, load64(pte_of(cpu, vmf.mm, vmf.page)))
             p.map_swapped_in(cpu, vmf)
         else:
             count(cpu, EV_REFAULT_RACED)

@@ -48,7 +48,7 @@ cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     if load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
         map_one(vmf, <uint32_t>(vmf.entry & (folio_pages(cpu, vmf.folio) - 1)))
         folio_becomes_anon(cpu, vmf)
-        check_slot_kept(cpu, vmf.folio + vmf.subpage, vmf.entry, vmf.orig_pte, vmf.orig_pte)
+        check_slot_kept(cpu, vmf, vmf.orig_pte)
         set_present(cpu, vmf)
         swap_free(cpu, p, vmf.entry)
     pte_unlock(cpu, vmf.mm, vmf.page)

@@ -14,7 +14,7 @@ from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport Cpu, count
-from workers.mm.checks cimport note_slot_of_folio
+from workers.mm.checks cimport present_generation
 from workers.mm.errno cimport EEXIST
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_refault,
@@ -156,7 +156,7 @@ cdef class HasCache(Base):
         store64(&folio_of(cpu, own).swap, entry)
         vmf.folio = own
         vmf.fresh = True
-        note_slot_of_folio(cpu, own, entry)
+        vmf.generation = present_generation(cpu, vmf.entry)  # from here on a free is one behind the reader's back
         swap_read_folio(cpu, own)
         store64(&folio_of(cpu, own).swap, 0)
         folio_clear(folio_of(cpu, own), PG_CLAIMED)

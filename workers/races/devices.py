@@ -1,4 +1,4 @@
-"""Disks, whose completions come late and whose reads bring neighbours; several devices; a device that is told what is free."""
+"""Disks, whose completions come late and whose reads bring neighbours; several devices; discards; tables waited for."""
 
 from __future__ import annotations
 
