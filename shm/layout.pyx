@@ -240,8 +240,7 @@ cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchr
 
 cdef void format_folios(layout_t *m, uint32_t kind) noexcept nogil:
     """Folios shared out to the CPUs' free stacks; all in the largest blocks of the zone where orders are in use."""
-    cdef uint64_t i = 1
-    cdef uint32_t order
+    cdef uint64_t i = 1, order
     cdef free_area_t *area
     cdef percpu_t *pc
     lock_init(&m.zone.lock, CLASS_ZONE, kind)
@@ -257,7 +256,7 @@ cdef void format_folios(layout_t *m, uint32_t kind) noexcept nogil:
             order -= 1
         area = &m.zone.free_area[order]
         m.folios[i].flags = PG_BUDDY
-        m.folios[i].order = order
+        m.folios[i].order = <uint32_t>order
         m.folios[i].lru_next = area.head
         if area.head:
             m.folios[area.head].lru_prev = <uint32_t>i
@@ -375,13 +374,12 @@ def format_segment(buf, geometry: Geometry, synchronous: bool) -> None:
 def sizes() -> dict[str, int]:
     """sizeof of every structure in the segment, for the map in README.md and its test."""
     return {
-        "lock_t": sizeof(lock_t), "swap_cluster_info": sizeof(swap_cluster_info), "folio_t": sizeof(folio_t),
+        "zone_t": sizeof(zone_t), "lock_t": sizeof(lock_t), "swap_cluster_info": sizeof(swap_cluster_info), "folio_t": sizeof(folio_t),
         "swap_info_struct": sizeof(swap_info_struct), "device_t": sizeof(device_t), "mm_struct": sizeof(mm_struct),
         "anon_vma_t": sizeof(anon_vma_t), "mem_cgroup": sizeof(mem_cgroup), "percpu_t": sizeof(percpu_t),
         "wait_queue": sizeof(wait_queue), "control_t": sizeof(control_t), "trace_record": sizeof(trace_record),
         "io_request": sizeof(io_request), "zswap_pool": sizeof(zswap_pool), "zswap_lru": sizeof(zswap_lru),
         "zswap_entry": sizeof(zswap_entry), "inode_t": sizeof(inode_t), "swap_avail_t": sizeof(swap_avail_t),
-        "zone_t": sizeof(zone_t),
     }
 
 
