@@ -91,7 +91,7 @@ def test_which_laws_a_protocol_keeps_where() -> None:
     assert [law.id for law in LAWS.values() if law.folio_protocols] == [
         *("C14", "F1", "F2", "F4", "F6", "F8", "F9", "F11", "F12", "T8"),
     ]
-    assert [law.id for law in LAWS.values() if law.page_protocols] == ["P1", "P2", "P4", "Q15"]
+    assert [law.id for law in LAWS.values() if law.page_protocols] == ["P1", "P2", "P4", "P5", "Q15"]
     everywhere = laws_for("has_cache", at_every_unlock=True)
     assert {*under_cluster_lock("has_cache"), "F1", "P4", "Q15", "T1", "T5", "L2", "C13"} <= set(everywhere)
     assert not {"C5", "C8", "Q2"} & set(everywhere)

@@ -19,7 +19,7 @@ def test_a_page_in_memory_moves_without_a_copy(machine: Make) -> None:
     m = machine()
     m.play_soundly({0: STORED})
     with Snapshot(m.buf) as s:
-        pfn = s.mm(0).ptes[1].pfn
+        pfn = s.mm(0).ptes[1].pfn or 0
     played = m.play_soundly({1: [("move", 0, 1, 6), ("load", 0, 6)]})
     assert played.results == {1: [0, 0]}
     assert played.events["moves"] == 1

@@ -38,8 +38,8 @@ PAGES = {
 }
 COMPILE = "cc1"  # what kernel_build replays unless a run says otherwise
 # One part in so many. usemem: vm-scalability's 31 x 1 GiB in 4 GiB; redis: half of the servers' pages, for a child
-# shares those of its server. All others: half.
-RESIDENT_SHARE = {"usemem": 8, "redis": 4}
+# shares those of its server; kernel_build: a compile alone fits, so several must not. All others: half.
+RESIDENT_SHARE = {"usemem": 8, "redis": 4, "kernel_build": 4}
 ALL_RESIDENT = ("zram_swapin", "swapoff_loop")
 PAGES_COOPERATIVE = 6  # few enough that schedules collide
 

@@ -46,8 +46,8 @@ cdef class ZramSwapin(Workload):
 
 
 cdef class SwapoffLoop(Workload):
-    """CPU 0 takes the device away and brings it back, again and again; threads of one mm use it meanwhile. Memory holds
-    all pages, so that a swapoff can come to its end; the threads page out what they use."""
+    """CPU 0 takes the device away, brings it back and fills it, again and again; threads of one mm use it meanwhile. Memory
+    holds all pages, so that a swapoff can come to its end."""
 
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
         mm_init(cpu, 0, home_memcg(cpu, 0))
@@ -59,6 +59,7 @@ cdef class SwapoffLoop(Workload):
         if cpu.id == 0:
             swapoff(cpu, p, 0)
             swapon(cpu, 0)
+            madvise_pageout(cpu, p, 0, 0, self.pages)
         elif random_u64(cpu) % PAGEOUT_EVERY == 0:
             page = <uint32_t>(random_u64(cpu) % self.pages)
             end = page + RANGE_PAGES if page + RANGE_PAGES < self.pages else self.pages
