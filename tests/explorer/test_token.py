@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import base64
 import re
 import zlib
@@ -63,7 +64,8 @@ def token(**other: Any) -> Token:
 
 def replayed(race: Race) -> Race:
     """A race as a token has it: with every field of its machine, without a name."""
-    return Race("replayed", "", race.before, race.race, {**SMALL, **race.fields})
+    fields = json.loads(json.dumps({**SMALL, **race.fields}))
+    return Race("replayed", "", race.before, race.race, fields)
 
 
 arguments = st.integers(0, 99) | st.text(max_size=9)
@@ -127,7 +129,7 @@ def test_runs_and_loops_are_short() -> None:
 def test_a_token_is_short(race: Race) -> None:
     for choices in (SHRUNK, WALK):
         line = token(race=race, choices=choices).encode()
-        assert len(line) < 140 or len(race.before) > 40, line
+        assert len(line) < (140 if race.fields.keys() <= {*SMALL, "devices"} else 200) or len(race.before) > 40, line
         assert len(line) < 500, line
         assert decode(line).race == replayed(race)
 
