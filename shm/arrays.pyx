@@ -14,6 +14,7 @@ from shm.swap_map cimport SLOTS_TABLE
 from shm.swapfile cimport device_t, io_request, swap_avail_t, swap_info_struct
 from shm.trace cimport trace_record
 from shm.vmstat cimport warn_t
+from shm.zone cimport zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 from shm.records import Span
@@ -51,6 +52,7 @@ cdef dict spans(layout_t *m):
         "handles": (<uintptr_t>m.handles, 4, slots),
         "block_next": (<uintptr_t>m.block_next, 4, nr * (m.geo.blocks + 1)),
         "blocks": (<uintptr_t>m.blocks, m.geo.payload_bytes, nr * m.geo.blocks),
+        "zone": (<uintptr_t>m.zone, sizeof(zone_t), 1),
         "folios": (<uintptr_t>m.folios, sizeof(folio_t), m.geo.folios),
         "payloads": (<uintptr_t>m.payloads, m.geo.payload_bytes, m.geo.folios),
         "memcgs": (<uintptr_t>m.memcgs, sizeof(mem_cgroup), m.geo.memcgs + 1),
@@ -109,6 +111,7 @@ cdef dict fields_of_swap():
 cdef dict fields_of_memory():
     """Of folios, and of who owns them."""
     cdef folio_t *f = NULL
+    cdef zone_t *z = NULL
     cdef mem_cgroup *cg = NULL
     cdef mm_struct *mm = NULL
     cdef inode_t *inode = NULL
@@ -120,6 +123,7 @@ cdef dict fields_of_memory():
             "head": (<uintptr_t>&f.head, 4), "next_free": (<uintptr_t>&f.next_free, 4),
             "index": (<uintptr_t>&f.index, 4), "mapping": (<uintptr_t>&f.mapping, 4),
         },
+        "zone_t": {"lock": (<uintptr_t>&z.lock.word, 8), "free_area": (<uintptr_t>&z.free_area, 8)},
         "mem_cgroup": {
             "memory": (<uintptr_t>&cg.counters[COUNTER_MEMORY].usage, 8),
             "memsw": (<uintptr_t>&cg.counters[COUNTER_MEMSW].usage, 8),

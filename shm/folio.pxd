@@ -1,6 +1,7 @@
 """folio: 2^order pages of memory that are managed as one (kernel: struct folio, anonymous or of a shmem mapping).
 
-The head page carries all fields; a tail page carries the PFN of its head and, page by page, PG_ANON_EXCLUSIVE.
+The head page carries all fields; a tail page carries the PFN of its head and, page by page, PG_ANON_EXCLUSIVE. A PTE
+holds the PFN of the page that it maps, a table word that of the head.
 flags are one atomic word; PG_locked is a sleeping lock, first come first served: who unlocks hands it to the first waiter.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t
@@ -25,19 +26,20 @@ cdef enum:  # folio_flag
     PG_REFERENCED = 1 << 13
     PG_CLAIMED = 1 << 14  # V1: read by a bypass; folio->swap is set though the swap cache does not hold it
     PG_ANON = 1 << 15  # it has been mapped: index and anon_vma are its own
+    PG_BUDDY = 1 << 16  # the first page of a free block of the zone
 
 cdef struct folio_t:
     # atomic:
     uint32_t flags
     int32_t refcount
-    int32_t mapcount
+    int32_t mapcount  # of all its pages together
     uint32_t lock_owner  # CPU + 1 that holds PG_locked; 0: nobody, IO_OWNER: a read under way
     # folio lock must be held:
     uint64_t swap  # swp_entry_t, 0: none
     uint32_t memcg  # charged to, 0: none
     uint32_t anon_vma
-    uint32_t index  # page of the address space, the same in all mms of the anon_vma
-    # lruvec lock must be held:
+    uint32_t index  # first page of the address space, the same in all mms of the anon_vma
+    # lruvec lock must be held, of a free block that of the zone:
     uint32_t lru_prev
     uint32_t lru_next
     # owner of the free folio:

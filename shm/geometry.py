@@ -35,6 +35,7 @@ class Geometry:
     inode_pages: int = 0
     zeromap: int = 0
     zswap_pages: int = 0
+    anon_orders: int = 0  # a bit for each order that an anonymous folio may have beside 0
 
     def __post_init__(self) -> None:
         limits = {
@@ -59,6 +60,7 @@ class Geometry:
             "inode_pages": (0, 1 << 20),
             "zeromap": (0, 1),
             "zswap_pages": (0, 1 << 22),
+            "anon_orders": (0, (1 << 10) - 2),
         }
         for field in fields(self):
             value = getattr(self, field.name)

@@ -13,6 +13,7 @@ from shm.percpu cimport percpu_t
 from shm.shmem cimport inode_t
 from shm.swapfile cimport device_t, io_request, swap_avail_t, swap_info_struct
 from shm.trace cimport trace_record
+from shm.zone cimport zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 cdef enum:
@@ -42,6 +43,7 @@ cdef struct geometry_t:
     uint64_t inode_pages  # of each
     uint64_t zeromap  # 1: a bit of each slot says that its page is all zeroes (6.12 and later)
     uint64_t zswap_pages  # what zswap may keep, 0: there is none
+    uint64_t anon_orders  # a bit for each order of anonymous folios beside 0
 
 cdef struct control_t:
     # written by the supervisor, read by all:
@@ -111,6 +113,7 @@ cdef struct layout_t:
     uint32_t *handles  # zram: block of a slot + 1, 0: none
     uint32_t *block_next
     char *blocks
+    zone_t *zone
     folio_t *folios
     char *payloads
     mem_cgroup *memcgs

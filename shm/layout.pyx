@@ -9,10 +9,10 @@ from shm.cluster cimport (
 )
 from shm.lock cimport (
     CLASS_ANON_VMA, CLASS_SWAP_AVAIL, CLASS_CLUSTER, CLASS_CONT, CLASS_DEVICE, CLASS_GLOBAL_CLUSTER, CLASS_LRUVEC,
-    CLASS_MAPPING, CLASS_MMLIST, CLASS_PTL, CLASS_SI, CLASS_SWAPLIST, CLASS_SWAPON, CLASS_WAITQUEUE, CLASS_XA, CLASS_ZSWAP_LRU,
-    lock_init, sem_init,
+    CLASS_MAPPING, CLASS_MMLIST, CLASS_PTL, CLASS_SI, CLASS_SWAPLIST, CLASS_SWAPON, CLASS_WAITQUEUE, CLASS_XA, CLASS_ZONE,
+    CLASS_ZSWAP_LRU, lock_init, sem_init,
 )
-from shm.folio cimport folio_t
+from shm.folio cimport PG_BUDDY, folio_t
 from shm.memcg cimport CSS_ONLINE, NR_COUNTERS, mem_cgroup
 from shm.mm cimport PTES_PER_PTL, anon_vma_t, mm_struct
 from shm.percpu cimport percpu_t
@@ -24,13 +24,14 @@ from shm.swapfile cimport (
     swap_info_struct,
 )
 from shm.trace cimport trace_record
+from shm.zone cimport MAX_FOLIO_ORDER, free_area_t, zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 from shm.geometry import Geometry
 from shm.errors import SegmentError
 
 assert sizeof(lock_t) == 64 and sizeof(swap_cluster_info) == 128 and sizeof(folio_t) == 64
-assert sizeof(mm_struct) == 64 and sizeof(wait_queue) == 128 and sizeof(control_t) % 8 == 0
+assert sizeof(mm_struct) == 64 and sizeof(wait_queue) == 128 and sizeof(zone_t) == 192 and sizeof(control_t) % 8 == 0
 assert sizeof(swap_info_struct) % 64 == 0 and sizeof(swap_avail_t) == 128
 
 
@@ -117,6 +118,7 @@ cdef uint64_t place_all(layout_t *m, const geometry_t *geo, char *base) noexcept
     m.swapon_mutex = <lock_t *>(base + take(&at, sizeof(lock_t), 1))
     at = place_swap(m, base, at)
     m.ptls_per_mm = (m.geo.pages + PTES_PER_PTL - 1) // PTES_PER_PTL
+    m.zone = <zone_t *>(base + take(&at, sizeof(zone_t), 1))
     m.folios = <folio_t *>(base + take(&at, sizeof(folio_t), m.geo.folios))
     m.payloads = base + take(&at, m.geo.payload_bytes, m.geo.folios)
     m.memcgs = <mem_cgroup *>(base + take(&at, sizeof(mem_cgroup), m.geo.memcgs + 1))
@@ -236,6 +238,33 @@ cdef void format_device(layout_t *m, uint32_t device, uint32_t kind, bint synchr
     m.control.total_swap_pages += si.pages
 
 
+cdef void format_folios(layout_t *m, uint32_t kind) noexcept nogil:
+    """Folios shared out to the CPUs' free stacks; all in the largest blocks of the zone where orders are in use."""
+    cdef uint64_t i = 1, order
+    cdef free_area_t *area
+    cdef percpu_t *pc
+    lock_init(&m.zone.lock, CLASS_ZONE, kind)
+    while i < m.geo.folios:
+        if m.geo.anon_orders == 0:
+            pc = percpu_of(m, <uint32_t>(i % m.geo.cpus))
+            m.folios[i].next_free = <uint32_t>pc.free_head
+            pc.free_head = i
+            i += 1
+            continue
+        order = MAX_FOLIO_ORDER
+        while i & ((<uint64_t>1 << order) - 1) or i + (<uint64_t>1 << order) > m.geo.folios:
+            order -= 1
+        area = &m.zone.free_area[order]
+        m.folios[i].flags = PG_BUDDY
+        m.folios[i].order = <uint32_t>order
+        m.folios[i].lru_next = area.head
+        if area.head:
+            m.folios[area.head].lru_prev = <uint32_t>i
+        area.head = <uint32_t>i
+        area.nr += 1
+        i += <uint64_t>1 << order
+
+
 cdef void format_zswap(layout_t *m, uint32_t kind) noexcept nogil:
     """All entries free."""
     cdef uint64_t i
@@ -247,14 +276,10 @@ cdef void format_zswap(layout_t *m, uint32_t kind) noexcept nogil:
 
 
 cdef void format_memory(layout_t *m, uint32_t kind) noexcept nogil:
-    """Folios shared out to the CPUs' free stacks; empty mms and memcgs; every lock made."""
+    """Free folios; empty mms and memcgs; every lock made."""
     cdef uint64_t i, cpu
     cdef int which
-    cdef percpu_t *pc
-    for i in range(1, m.geo.folios):
-        pc = percpu_of(m, <uint32_t>(i % m.geo.cpus))
-        m.folios[i].next_free = <uint32_t>pc.free_head
-        pc.free_head = i
+    format_folios(m, kind)
     for cpu in range(m.geo.cpus):
         sem_init(&percpu_of(m, <uint32_t>cpu).wake, 1, 0)
     for i in range(NR_WAIT_QUEUES):
@@ -349,7 +374,7 @@ def format_segment(buf, geometry: Geometry, synchronous: bool) -> None:
 def sizes() -> dict[str, int]:
     """sizeof of every structure in the segment, for the map in README.md and its test."""
     return {
-        "lock_t": sizeof(lock_t), "swap_cluster_info": sizeof(swap_cluster_info), "folio_t": sizeof(folio_t),
+        "zone_t": sizeof(zone_t), "lock_t": sizeof(lock_t), "swap_cluster_info": sizeof(swap_cluster_info), "folio_t": sizeof(folio_t),
         "swap_info_struct": sizeof(swap_info_struct), "device_t": sizeof(device_t), "mm_struct": sizeof(mm_struct),
         "anon_vma_t": sizeof(anon_vma_t), "mem_cgroup": sizeof(mem_cgroup), "percpu_t": sizeof(percpu_t),
         "wait_queue": sizeof(wait_queue), "control_t": sizeof(control_t), "trace_record": sizeof(trace_record),

@@ -72,7 +72,8 @@ cdef enum:  # lock_class
     CLASS_MAPPING = 17  # i_pages of a file's mapping
     CLASS_SWAPLIST = 18  # shmem_swaplist_lock: which files swapoff must visit
     CLASS_ZSWAP_LRU = 19  # the list of a memcg's entries in zswap
-    NR_LOCK_CLASSES = 20
+    CLASS_ZONE = 20  # free blocks of pages
+    NR_LOCK_CLASSES = 21
 
 cdef struct lock_t:
     uint64_t word

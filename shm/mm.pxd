@@ -5,6 +5,7 @@
           |  0: none                                              |
           | PFN                       |          | D | A  | W | 1 |    present: dirty, accessed, writable
           | offset                    |   type   |   | E  | 1 | 0 |    swap: E exclusive
+          | PFN                       |   E W 1  | D | A  | 0 | 0 |    migration: its folio is being split; E exclusive
           +---------------------------+----------+---+----+---+---+
 
 `expected` holds what the program that owns the memory last stored, page by page: the oracle of every load.
@@ -31,6 +32,9 @@ cdef enum:  # pte_bit
     PTE_DIRTY = 8
     PTE_SWAP = 2
     PTE_SWP_EXCLUSIVE = 4
+    PTE_MIGRATION = 16
+    PTE_MIGRATION_WRITE = 32
+    PTE_MIGRATION_EXCLUSIVE = 64
 
 cdef enum:  # mm_state
     MM_UNUSED = 0
@@ -90,7 +94,20 @@ cdef inline bint pte_present(uint64_t pte) noexcept nogil:
 cdef inline bint is_swap_pte(uint64_t pte) noexcept nogil:
     return (pte & (PTE_PRESENT | PTE_SWAP)) == PTE_SWAP
 
+cdef inline bint is_migration_pte(uint64_t pte) noexcept nogil:
+    return (pte & (PTE_PRESENT | PTE_SWAP | PTE_MIGRATION)) == PTE_MIGRATION
+
+cdef inline uint64_t mk_migration_pte(uint64_t pte, bint exclusive) noexcept nogil:
+    """What stands in a present entry's place while its folio is split; `pte_of_migration` brings the entry back."""
+    return (pte & ~<uint64_t>0x1FF) | (pte & (PTE_ACCESSED | PTE_DIRTY)) | PTE_MIGRATION | (
+        PTE_MIGRATION_WRITE if pte & PTE_WRITE else 0) | (PTE_MIGRATION_EXCLUSIVE if exclusive else 0)
+
+cdef inline uint64_t pte_of_migration(uint64_t pte) noexcept nogil:
+    return (pte & ~<uint64_t>0x1FF) | (pte & (PTE_ACCESSED | PTE_DIRTY)) | PTE_PRESENT | (
+        PTE_WRITE if pte & PTE_MIGRATION_WRITE else 0)
+
 cdef inline uint32_t pte_pfn(uint64_t pte) noexcept nogil:
+    """Of a present entry, or of one under migration."""
     return <uint32_t>(pte >> 9)
 
 cdef inline uint64_t swp_entry_to_pte(swp_entry_t entry, bint exclusive) noexcept nogil:

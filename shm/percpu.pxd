@@ -40,12 +40,13 @@ cdef struct percpu_t:
     uint64_t reserved_entry  # W_res: allocated, not yet in the swap cache
     uint64_t reserved_nr  # so many slots from that one on
     uint64_t claimed_entry  # W_claim, W_byp, W_del
+    uint64_t claimed_nr  # so many slots from that one on
     uint64_t refused_entry  # claimed by somebody else when this CPU last asked, 0: it has got what it asked for
     uint64_t refused_sleeps  # how often it had slept then; for law L4
     uint64_t trace_head
     uint64_t dropped_clean  # a folio that left the swap cache clean, with its slot: dirty before it is unlocked; for law F7
     uint64_t deletions  # folios that this CPU has taken out of the swap cache; for law L5
-    uint64_t pad1[3]
+    uint64_t pad1[2]
     uint64_t events[NR_EVENTS]
     int64_t gauges[NR_GAUGES]
     wait_t waits[NR_WAITS]

@@ -17,6 +17,8 @@ EVENTS = (
     *("alloc_failed", "swapcache_retry"),
     *("pgdeactivate", "pglazyfree", "pglazyfreed", "moves"),
     *("swpin_zero", "swpout_zero", "zswpin", "zswpout", "zswpwb", "zswap_limit_hit", "zswap_reject_reclaim"),
+    *("anon_fault_alloc", "anon_fault_fallback", "anon_fault_fallback_charge", "swpout_large", "thp_swpout_fallback"),
+    *("swpin_large", "swpin_fallback", "split_folio", "split_folio_failed", "vm_fault_oom_spurious"),
 )
 GAUGES = ("nr_swapcache", "nr_anon_mapped")
 WAITS = (
@@ -33,13 +35,13 @@ WARNINGS = (
 INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (
     *("locked", "waiters", "uptodate", "dirty", "lru", "active", "writeback", "swapcache", "swapbacked", "readahead"),
-    *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed", "anon"),
+    *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed", "anon", "buddy"),
 )
 CLUSTER_FLAGS = ("none", "free", "nonfull", "frag", "full", "discard")
 LOCK_CLASSES = (
     *("none", "anon_vma", "ptl", "i_pages", "cluster", "si", "lruvec", "wait_queue", "device", "mmlist", "folio"),
     *("mmap_lock", "percpu_cluster", "swapon_mutex", "cont", "global_cluster", "swap_avail", "mapping"),
-    *("swaplist", "zswap_lru"),
+    *("swaplist", "zswap_lru", "zone"),
 )
 PHASES = ("unused", "preparing", "running", "left")
 WAIT_MODES = ("none", "exclusive", "unlock", "writeback", "event")
@@ -144,7 +146,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Folio:
-    """A folio. `identity` and `stamp` are the first words of its payload; `locked_by` the CPU that holds its lock."""
+    """A page, and the folio that it is the `head` of. `identity` and `stamp` are the first words of the page's payload;
+    `locked_by` the CPU that holds the folio's lock."""
 
     pfn: int
     flags: tuple[str, ...]
@@ -157,11 +160,14 @@ class Folio:
     index: int
     identity: int
     stamp: int
+    order: int
+    head: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pte:
-    """A page-table entry that is not empty: `pfn` if present, else `entry`. `expected`: stamp of the last store."""
+    """A page-table entry that is not empty: `pfn` if present or being split, `entry` if swapped out. `expected`: stamp
+    of the last store."""
 
     page: int
     pfn: int | None

@@ -21,7 +21,8 @@ from shm.layout cimport (
 from shm.lock cimport generation_of, holder_of, lock_t
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup
 from shm.mm cimport (
-    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, is_swap_pte, mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
+    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, is_migration_pte, is_swap_pte, mm_struct, pte_pfn, pte_present,
+    pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
 from shm.shmem cimport inode_t, radix_to_swp_entry, word_is_folio, word_is_swap, word_to_pfn
@@ -32,6 +33,7 @@ from shm.swapfile cimport (
 )
 from shm.swp_entry cimport swp_offset, swp_type
 from shm.trace cimport trace_record
+from shm.zone cimport NR_PAGE_ORDERS
 
 from dataclasses import fields
 
@@ -209,13 +211,18 @@ cdef class Snapshot:
         flags = tuple([name for bit, name in enumerate(FOLIO_FLAGS) if folio.flags >> <uint32_t>bit & 1])
         return Folio(
             pfn, flags, folio.refcount, folio.mapcount, less_one(folio.lock_owner), entry_of(folio.swap), folio.memcg,
-            folio.anon_vma, folio.index, payload[0], payload[1],
+            folio.anon_vma, folio.index, payload[0], payload[1], folio.order, folio.head,
         )
 
     def free_folios(self) -> list[int]:
-        """PFNs on the CPUs' free stacks, from the top of the first CPU's."""
+        """PFNs on the CPUs' free stacks, from the top of the first CPU's, and those of the zone's free blocks."""
         self.within("cpu", 0, self.m.geo.cpus)
         found = []
+        for order in range(NR_PAGE_ORDERS):
+            pfn = self.m.zone.free_area[<uint32_t>order].head
+            while 0 < pfn < self.m.geo.folios and len(found) < self.m.geo.folios:
+                found += range(pfn, pfn + (1 << order))
+                pfn = self.m.folios[<uint64_t>pfn].lru_next
         for cpu in range(self.m.geo.cpus):
             pfn = <uint32_t>percpu_of(&self.m, cpu).free_head
             while 0 < pfn < self.m.geo.folios and len(found) < self.m.geo.folios:
@@ -238,7 +245,7 @@ cdef class Snapshot:
         )
 
     cdef object pte(self, uint64_t page, uint64_t pte, uint64_t expected):
-        if pte_present(pte):
+        if pte_present(pte) or is_migration_pte(pte):
             return Pte(page, pte_pfn(pte), None, pte & PTE_WRITE != 0, pte & PTE_DIRTY != 0, False, expected)
         entry = entry_of(pte_to_swp_entry(pte)) if is_swap_pte(pte) else None
         return Pte(page, None, entry, False, False, pte & PTE_SWP_EXCLUSIVE != 0, expected)
@@ -342,7 +349,7 @@ cdef class Snapshot:
 
 LOCK_ARRAYS = {  # array of the segment -> offset of the lock in an item
     "wait_queues": 0, "mmlist_lock": 0, "swapon_mutex": 0, "swap_avail": 0, "si": 0, "devices": 0, "clusters": 0, "xa_locks": 0,
-    "memcgs": <uintptr_t>&(<mem_cgroup *>NULL).lru_lock, "anon_vmas": 0, "ptls": 0, "swaplist_lock": 0, "inodes": 0,
+    "zone": 0, "memcgs": <uintptr_t>&(<mem_cgroup *>NULL).lru_lock, "anon_vmas": 0, "ptls": 0, "swaplist_lock": 0, "inodes": 0,
     "zswap_lrus": 0,
 }
 

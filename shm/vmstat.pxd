@@ -52,6 +52,16 @@ cdef enum:  # event
     EV_ZSWPWB
     EV_ZSWAP_LIMIT_HIT
     EV_ZSWAP_REJECT_RECLAIM
+    EV_ANON_FAULT_ALLOC  # large folios (kernel: hugepages-*/stats)
+    EV_ANON_FAULT_FALLBACK
+    EV_ANON_FAULT_FALLBACK_CHARGE
+    EV_SWPOUT_LARGE
+    EV_THP_SWPOUT_FALLBACK
+    EV_SWPIN_LARGE
+    EV_SWPIN_FALLBACK
+    EV_SPLIT_FOLIO
+    EV_SPLIT_FOLIO_FAILED
+    EV_VM_FAULT_OOM_SPURIOUS  # a fault that told it, and memory was there
     NR_EVENTS
 
 cdef enum:  # gauge: summed over CPUs: a CPU's own part may be negative

@@ -4,22 +4,22 @@ from libc.stdint cimport uint8_t, uint32_t
 from shm.lock cimport (
     CLASS_ANON_VMA, CLASS_SWAP_AVAIL, CLASS_CLUSTER, CLASS_CONT, CLASS_DEVICE, CLASS_FOLIO, CLASS_GLOBAL_CLUSTER, CLASS_LRUVEC,
     CLASS_MAPPING, CLASS_MMAP, CLASS_MMLIST, CLASS_NONE, CLASS_PERCPU_CLUSTER, CLASS_PTL, CLASS_SI, CLASS_SWAPLIST, CLASS_SWAPON,
-    CLASS_WAITQUEUE, CLASS_XA, CLASS_ZSWAP_LRU, NR_LOCK_CLASSES,
+    CLASS_WAITQUEUE, CLASS_XA, CLASS_ZONE, CLASS_ZSWAP_LRU, NR_LOCK_CLASSES,
 )
 
 cdef enum:
-    NR_ORDERED = 19
+    NR_ORDERED = 20
 
 cdef uint8_t[NR_ORDERED] ORDER = [
     CLASS_SWAPON, CLASS_MMAP, CLASS_FOLIO, CLASS_ANON_VMA, CLASS_MAPPING, CLASS_PTL, CLASS_MMLIST, CLASS_SWAPLIST, CLASS_PERCPU_CLUSTER,
-    CLASS_GLOBAL_CLUSTER, CLASS_CLUSTER, CLASS_CONT, CLASS_SI, CLASS_SWAP_AVAIL, CLASS_XA, CLASS_ZSWAP_LRU, CLASS_LRUVEC, CLASS_WAITQUEUE,
-    CLASS_DEVICE,
+    CLASS_GLOBAL_CLUSTER, CLASS_CLUSTER, CLASS_CONT, CLASS_SI, CLASS_SWAP_AVAIL, CLASS_XA, CLASS_ZSWAP_LRU, CLASS_LRUVEC, CLASS_ZONE,
+    CLASS_WAITQUEUE, CLASS_DEVICE,
 ]
 
 NAMES = (
     "none", "anon_vma", "ptl", "i_pages", "cluster", "si", "lruvec", "wait_queue", "device", "mmlist", "folio",
     "mmap_lock", "percpu_cluster", "swapon_mutex", "cont", "global_cluster", "swap_avail", "mapping",
-    "swaplist", "zswap_lru",
+    "swaplist", "zswap_lru", "zone",
 )
 KINDS = ("none", "inversion", "recursion", "sleep under a spinlock", "too many locks held", "release of a lock not held")
 

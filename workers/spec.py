@@ -154,6 +154,9 @@ class RunSpec(Model):
     trace: str | None = Field(None, max_length=4096, description="scenario trace: name in the catalogue or path")
     swapoff_every_ms: int | None = Field(None, ge=1, le=60_000, description="swapoff and swapon again in this period")
     readahead_pages: Literal[1, 2, 4, 8, 16, 32] = 8
+    anon_orders: tuple[Annotated[int, Field(ge=1, le=9)], ...] = Field(
+        (), description="orders that an anonymous folio may have beside 0: 2^order pages"
+    )
     inject: dict[Injection, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
         default_factory=dict, description="injected failures: name -> how many of a million fail"
     )

@@ -76,6 +76,7 @@ def _spec_options() -> list[SpecOption]:
         SpecOption("--access", "access", _choices(RunSpec, "access"), "Order of accesses."),
         SpecOption("--store-percent", "store_percent", int, "Share of stores among accesses."),
         SpecOption("--readahead-pages", "readahead_pages", _choices(RunSpec, "readahead_pages"), "Pages a readahead."),
+        SpecOption("--anon-orders", "anon_orders", str, "Orders of large anonymous folios, as 2,4."),
         SpecOption("--folios", "folios", int, "Pages of memory; default by scenario."),
         SpecOption("--slots", "slots", int, "Swap slots; default by scenario."),
         SpecOption("--pages", "pages", int, "Pages of one address space; default by scenario."),
@@ -151,6 +152,8 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
         value = _devices(value)
     elif option.field == "inject":
         value = _inject(value)
+    elif option.field == "anon_orders":
+        value = [part.strip() for part in value.split(",") if part.strip()]
     elif option.field == "trace" and Path(value).is_file():
         value = str(Path(value).absolute())
     elif isinstance(option.kind, click.Choice) and value.isdigit():

@@ -18,7 +18,13 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Race", ("protocol", "scenario", "cpus", "seconds", "executor", "hz", "seed", "trace", "mix")),
     ("Device", ("device.", "more_devices")),
     ("zswap", ("zswap.",)),
-    ("Memory", ("memcg.", "folios", "slots", "pages", "mms", "payload_bytes", "cluster_slots", "readahead_pages")),
+    (
+        "Memory",
+        (
+            *("memcg.", "folios", "slots", "pages", "mms", "payload_bytes", "cluster_slots", "readahead_pages"),
+            "anon_orders",
+        ),
+    ),
     ("Files of tmpfs", ("shmem.",)),
     ("Laws and locks", ("laws", "lockdep", "lock")),
     ("Injected failures", ("inject.",)),
@@ -37,6 +43,7 @@ HINTS = {
     "access": "order in which a workload touches its pages",
     "payload_bytes": "content of a page, which is verified",
     "readahead_pages": "pages that a readahead brings in",
+    "anon_orders": "of large anonymous folios, as 2,4: 2^order pages each; empty: single pages alone",
     "cluster_slots": "slots of a cluster; empty: 512, cooperative 16",
     "memcg.version": "of the memory cgroup",
     "memcg.limit_pages": "memory limit; empty: by scenario",
@@ -123,7 +130,11 @@ def _field(name: str, part: Mapping[str, Any]) -> FormField:
     optional = len(options) < len(part.get("anyOf", [part]))
     hint = HINTS.get(name) or part.get("description", "").replace("None:", "empty:")
     default = part.get("default")
-    text = "" if default is None else ("on" if default is True else "" if default is False else str(default))
+    text = (
+        ""
+        if default is None or default == []
+        else ("on" if default is True else "" if default is False else str(default))
+    )
     choices = tuple(str(each) for each in main.get("enum", ()))
     if name == "protocol":
         choices = tuple(PROTOCOLS)
@@ -179,6 +190,8 @@ def _value(field: FormField, text: str) -> Any:
             return json.loads(text)
         except ValueError:
             return text
+    if field.name == "anon_orders":
+        return [part.strip() for part in text.split(",") if part.strip()]
     if field.kind == "text":
         return text
     for kind in (int, float):

@@ -133,8 +133,8 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (warned("del_foreign"), {"C13"}),
     ],
     "C14": [
-        (put("folios", w.CACHED_PFN, "order", 2), {"C14", "Q13"}),
-        (put("folios", w.CACHED_PFN, "order", 5), {"C14", "Q13"}),
+        (put("folios", w.CACHED_PFN, "order", order), {"C13", "C14", "F1", "F2", "Q5", "Q7", "Q13", "Q15"})
+        for order in (2, 5)
     ],
     "C16": [
         (put("clusters", 1, "order", 1), {"C16"}),

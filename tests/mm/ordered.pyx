@@ -12,15 +12,14 @@ cdef enum:
 
 
 cdef class TakesAndGives(SwapCache):
-    """Before a folio gets its slot, it gets 2^n slots, n by its number, and gives them back one by one."""
+    """Before a folio gets its slot, it gets 2^n slots, n by its number, and gives them back."""
 
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster locks."""
-        cdef uint32_t order = pfn % ORDERS, i
+        cdef uint32_t order = pfn % ORDERS
         cdef swp_entry_t entry = swap_alloc_entry(cpu, self, pfn, order)
         if entry:
-            for i in range(<uint32_t>1 << order):
-                put_swap_folio(cpu, self, entry + i)
+            put_swap_folio(cpu, self, entry, <uint32_t>1 << order)
             cpu.my.reserved_entry = 0
         return SwapCache.folio_alloc_swap(self, cpu, pfn)
 

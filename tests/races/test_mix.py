@@ -53,6 +53,14 @@ SHAPES: dict[str, dict[str, Any]] = {
     "no_folios": {"folios": 18, "memcg": {"limit_pages": 64}},
     "no_slots": {"slots": 16, "memcg": {"limit_pages": 12}},
     "disk": {"device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000}, "memcg": {"limit_pages": 12}},
+    "large_v1": {"anon_orders": (1, 2), "memcg": {"version": 1, "limit_pages": 20}},
+    "large_v2": {"anon_orders": (1, 2, 3), "memcg": {"version": 2, "limit_pages": 20, "swap_limit_pages": 30}},
+    "large_disk": {
+        "anon_orders": (2,),
+        "device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000},
+        "memcg": {"limit_pages": 20},
+    },
+    "large_no_slots": {"anon_orders": (1, 2), "slots": 24, "memcg": {"limit_pages": 16}},
     "zswap": {"zswap": {"pool_pages": 6, "accept_percent": 50, "shrinker": True}, "memcg": {"limit_pages": 10}},
     "zswap_alone": {"zswap": {"pool_pages": 8, "no_writeback": True}, "memcg": {"limit_pages": 14}},
     "zswap_disk": {

@@ -49,7 +49,7 @@ def test_the_map_has_every_structure_with_its_size(text: str) -> None:
 def test_the_order_of_locks_is_the_declared_one(text: str) -> None:
     table = rows(text, "Order of locks")
     order = [row[0] for row in table]
-    assert len(order) == 19
+    assert len(order) == 20
     sleeps = {row[0]: row[2] == "yes" for row in table}
     for outer, inner in combinations(order, 2):
         lockdep = Lockdep()

@@ -5,7 +5,7 @@ from libc.stdint cimport uint64_t
 from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t
 from shm.memcg cimport CSS_ONLINE
-from workers.invariants.law cimport ON_SYNCHRONOUS, Law, entry_exists, finding_t, parent_of, slot_of, tell
+from workers.invariants.law cimport ON_SYNCHRONOUS, Law, entry_exists, finding_t, nr_pages, parent_of, slot_of, tell
 
 from workers.invariants.law import ALL
 
@@ -38,7 +38,7 @@ cdef class CachedCharge(Law):
         self.protocols = tuple(name for name in ALL if BROKEN.get(name) != CHARGED_FIRST)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
-        cdef uint64_t i, id
+        cdef uint64_t i, id, page
         cdef folio_t *folio
         if m.control.memcg_version != 2:
             return
@@ -46,9 +46,11 @@ cdef class CachedCharge(Law):
             folio = &m.folios[i]
             if folio.refcount <= 0 or not folio.flags & PG_SWAPCACHE or not entry_exists(m, folio.swap):
                 continue
-            id = m.swap_cgroup[slot_of(m, folio.swap)]
-            if not 0 < id <= m.geo.memcgs or not m.memcgs[id].css & CSS_ONLINE or folio.memcg > m.geo.memcgs:
-                continue
-            if not is_below(m, folio.memcg, id):
-                tell(out, b"folio %lu caches entry 0x%lx, whose id is %lu, and is charged to memcg %lu", i, folio.swap, id,
-                     folio.memcg)
+            for page in range(nr_pages(m, folio)):
+                if not entry_exists(m, folio.swap + page):
+                    break
+                id = m.swap_cgroup[slot_of(m, folio.swap + page)]
+                if 0 < id <= m.geo.memcgs and m.memcgs[id].css & CSS_ONLINE and folio.memcg <= m.geo.memcgs and (
+                        not is_below(m, folio.memcg, id)):
+                    tell(out, b"folio %lu caches entry 0x%lx, whose id is %lu, and is charged to memcg %lu", i,
+                         folio.swap + page, id, folio.memcg)

@@ -9,11 +9,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from shm.cluster cimport swap_cluster_info
-from shm.folio cimport folio_t
+from shm.folio cimport folio_nr_pages, folio_t
 from shm.layout cimport cluster_at, cluster_of, layout_t, place_in_cluster, table_of
 from shm.swap_table cimport SWP_TB_NULL, swp_tb_is_folio, swp_tb_to_pfn
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport NR_WARNINGS
+from shm.zone cimport MAX_FOLIO_ORDER
 
 cdef enum:
     FINDING_BYTES = 240
@@ -22,6 +23,7 @@ cdef enum:
 cdef enum:  # where a protocol is known to break a law that it keeps elsewhere
     ON_V1 = 1  # cgroup v1
     ON_SYNCHRONOUS = 2  # a synchronous device
+    ON_LARGE_FOLIOS = 3  # orders above 0
 
 cdef struct finding_t:
     uint64_t count  # how often the law did not hold
@@ -137,6 +139,17 @@ cdef inline bint entry_exists(layout_t *m, swp_entry_t entry) noexcept nogil:
 cdef inline uint64_t slot_of(layout_t *m, swp_entry_t entry) noexcept nogil:
     """Where an entry that exists lies in the arrays over all devices."""
     return swp_type(entry) * m.geo.slots + swp_offset(entry)
+
+cdef inline folio_t *folio_at(layout_t *m, uint64_t page) noexcept nogil:
+    """The folio that a page of this segment belongs to: itself where its head does not reach it."""
+    cdef uint64_t head = m.folios[page].head
+    if 0 < head < page and m.folios[head].order <= MAX_FOLIO_ORDER and page - head < folio_nr_pages(&m.folios[head]):
+        return &m.folios[head]
+    return &m.folios[page]
+
+cdef inline uint64_t nr_pages(layout_t *m, folio_t *folio) noexcept nogil:
+    """Pages of a folio, no more than there are."""
+    return folio_nr_pages(folio) if folio.order <= MAX_FOLIO_ORDER else 1
 
 cdef inline folio_t *cached_at(layout_t *m, uint64_t word) noexcept nogil:
     """The folio that a table word names; NULL when it names none of this segment."""

@@ -6,6 +6,7 @@ from shm.mm cimport MM_UNUSED
 from shm.slots cimport slot_in_zswap, slot_is_zero
 from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.vmstat cimport warn_t
+from shm.zone cimport NR_PAGE_ORDERS
 
 from shm.records import WARNINGS
 from workers.catalogue import PROTOCOLS
@@ -124,13 +125,14 @@ cdef void tell_warnings(layout_t *m, int warning, const char *format, finding_t 
 
 
 cdef uint8_t *free_folios(layout_t *m, scratch_t *s) noexcept nogil:
-    """How often each folio lies on a free stack (2: twice or more, and the walk of that stack ended there).
+    """How often each page is free: on a CPU's stack, or in a block of the zone (2: twice or more, and the walk of that list
+    ended there).
 
     In `s`, which the caller gives back; NULL without memory.
     """
     cdef uint8_t *times = <uint8_t *>zeroed(s, m.geo.folios)
-    cdef uint32_t cpu
-    cdef uint64_t pfn
+    cdef uint32_t cpu, order
+    cdef uint64_t pfn, i
     if times == NULL:
         return NULL
     for cpu in range(<uint32_t>m.geo.cpus):
@@ -140,6 +142,12 @@ cdef uint8_t *free_folios(layout_t *m, scratch_t *s) noexcept nogil:
             if times[pfn] == 2:
                 break
             pfn = m.folios[pfn].next_free
+    for order in range(NR_PAGE_ORDERS):
+        pfn = m.zone.free_area[order].head
+        while pfn and pfn + (<uint64_t>1 << order) <= m.geo.folios and times[pfn] < 2:
+            for i in range(pfn, pfn + (<uint64_t>1 << order)):
+                times[i] += 1
+            pfn = m.folios[pfn].lru_next
     return times
 
 

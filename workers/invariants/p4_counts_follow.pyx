@@ -6,21 +6,23 @@ of the PTE on whose behalf they do: while another CPU holds one of those locks, 
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64
-from shm.folio cimport PG_SWAPCACHE
+from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, ptes_of, ptl_of
 from shm.mm cimport is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
 from shm.slots cimport slot_count
 from shm.swp_entry cimport swp_entry_t
-from workers.invariants.law cimport PageLaw, entry_exists, finding_t, slot_of, tell
+from workers.invariants.law cimport PageLaw, entry_exists, finding_t, folio_at, slot_of, tell
 
 
 cdef swp_entry_t entry_behind(layout_t *m, uint64_t pte) noexcept nogil:
     """The slot that a PTE names, or that the folio it maps has; 0: none."""
+    cdef folio_t *folio
     if is_swap_pte(pte):
         return pte_to_swp_entry(pte)
-    if not pte_present(pte) or not 0 < pte_pfn(pte) < m.geo.folios or not m.folios[pte_pfn(pte)].flags & PG_SWAPCACHE:
+    if not pte_present(pte) or not 0 < pte_pfn(pte) < m.geo.folios:
         return 0
-    return m.folios[pte_pfn(pte)].swap
+    folio = folio_at(m, pte_pfn(pte))
+    return folio.swap + (&m.folios[pte_pfn(pte)] - folio) if folio.flags & PG_SWAPCACHE else 0
 
 
 cdef class CountsFollow(PageLaw):

@@ -13,10 +13,10 @@ from workers.invariants.law cimport bad_slots, cached_at, first_of, first_slot, 
 
 cdef inline bint is_own_folio(layout_t *m, uint64_t word, uint32_t device, uint64_t offset) noexcept nogil:
     cdef folio_t *folio = cached_at(m, word)
-    return folio != NULL and folio.swap == swp_entry(device, offset)
+    return folio != NULL and folio.order == 0 and folio.swap == swp_entry(device, offset)
 
 cdef inline bint is_plain_cluster(layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
-    """Its slots are free and empty, or counted without digits, or cached by their own folio that the bit goes with where
+    """Its slots are free and empty, or counted without digits, or cached by their own folio of one page that the bit goes with where
     there is one; its count is theirs. Of the slot formats with a swap_map alone."""
     cdef swap_cluster_info *ci = cluster_of(m, device, cluster)
     cdef uint64_t first = first_of(m, cluster), i, word, used = bad_slots(m, cluster)

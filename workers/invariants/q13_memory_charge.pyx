@@ -1,10 +1,9 @@
 """Q13. What a memcg is charged for memory is what the folios say, those in the swap cache included, and those below it."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from shm.folio cimport folio_nr_pages
 from shm.layout cimport layout_t
 from shm.memcg cimport COUNTER_MEMORY
-from workers.invariants.law cimport Law, finding_t, free_folios, give_back, parent_of, scratch_t, tell, zeroed
+from workers.invariants.law cimport Law, finding_t, free_folios, give_back, nr_pages, parent_of, scratch_t, tell, zeroed
 
 
 cdef void look(layout_t *m, int64_t *charged, uint8_t *times_free, finding_t *out) noexcept nogil:
@@ -12,7 +11,7 @@ cdef void look(layout_t *m, int64_t *charged, uint8_t *times_free, finding_t *ou
     for i in range(1, m.geo.folios):
         memcg = m.folios[i].memcg if times_free[i] == 0 and m.folios[i].head == i else 0
         while 0 < memcg <= m.geo.memcgs:
-            charged[memcg] += folio_nr_pages(&m.folios[i])
+            charged[memcg] += <int64_t>nr_pages(m, &m.folios[i])
             memcg = parent_of(m, memcg)
     for i in range(1, m.geo.memcgs + 1):
         if charged[i] != m.memcgs[i].counters[COUNTER_MEMORY].usage:

@@ -9,12 +9,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.folio cimport PG_UPTODATE, folio_t
 from shm.layout cimport expected_of, layout_t, mapping_of, payload_of, ptes_of, shmem_expected_of
 from shm.mm cimport (
-    expected_freed, expected_moved, expected_stamp, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
+    expected_freed, expected_moved, expected_stamp, is_migration_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.shmem cimport radix_to_swp_entry, shmem_identity, word_is_folio, word_is_swap, word_to_pfn
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
 from shm.vmstat cimport WARN_STALE_LOAD
-from workers.invariants.law cimport PageLaw, cached_at, entry_exists, finding_t, slot_copy, tell, word_at
+from workers.invariants.law cimport PageLaw, cached_at, entry_exists, finding_t, nr_pages, slot_copy, tell, word_at
 from workers.mm.content cimport content_identity, content_intact, content_stamp
 
 
@@ -22,7 +22,7 @@ cdef char *swapped_copy(layout_t *m, swp_entry_t entry) noexcept nogil:
     """The authoritative copy of a slot that exists; NULL when there is none."""
     cdef folio_t *folio = cached_at(m, word_at(m, swp_type(entry), swp_offset(entry)))
     if folio != NULL and folio.flags & PG_UPTODATE:
-        return payload_of(m, <uint32_t>(folio - m.folios))
+        return payload_of(m, <uint32_t>(folio - m.folios) + <uint32_t>(entry & (nr_pages(m, folio) - 1)))
     return slot_copy(m, entry)
 
 
@@ -30,7 +30,7 @@ cdef void look(layout_t *m, uint32_t mm, uint64_t page, uint64_t pte, finding_t 
     cdef char *copy = NULL
     cdef uint64_t expected = expected_of(m, mm)[page]
     cdef uint64_t stamp = expected_stamp(expected)
-    if pte_present(pte):
+    if pte_present(pte) or is_migration_pte(pte):
         if not 0 < pte_pfn(pte) < m.geo.folios:
             return  # Q7 tells it
         copy = payload_of(m, pte_pfn(pte))

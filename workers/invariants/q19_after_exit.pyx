@@ -2,13 +2,13 @@
 outlive all processes."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from shm.folio cimport PG_SWAPCACHE, folio_nr_pages, folio_t
+from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t, mapping_of, ptes_of
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, page_counter
 from shm.mm cimport MM_UNUSED
 from shm.shmem cimport MAPPING_NONE, word_is_swap
 from shm.slots cimport slot_count, slot_has_references
-from workers.invariants.law cimport Law, all_exited, finding_t, free_folios, give_back, scratch_t, tell
+from workers.invariants.law cimport Law, all_exited, finding_t, folio_at, free_folios, give_back, nr_pages, scratch_t, tell
 
 
 cdef int64_t swapped_files(layout_t *m) noexcept nogil:
@@ -54,8 +54,8 @@ cdef void look_at_memory(layout_t *m, finding_t *out) noexcept nogil:
         return
     for i in range(1, m.geo.folios):
         if m.folios[i].flags & PG_SWAPCACHE or in_page_cache(&m.folios[i]):
-            cached += folio_nr_pages(&m.folios[i])
-        elif not times_free[i]:
+            cached += <int64_t>nr_pages(m, &m.folios[i])
+        elif not times_free[i] and folio_at(m, i) == &m.folios[i]:
             tell(out, b"all mms have exited, folio %lu is not free, its refcount %lu", i,
                  <uint32_t>m.folios[i].refcount, 0, 0)
     give_back(&stacks)

@@ -5,7 +5,7 @@ from shm.folio cimport PG_SWAPCACHE
 from shm.layout cimport cluster_of, layout_t, percpu_of
 from shm.swap_table cimport swp_tb_is_folio
 from shm.vmstat cimport NR_SWAPCACHE
-from workers.invariants.law cimport Law, finding_t, tell, words_of
+from workers.invariants.law cimport Law, finding_t, nr_pages, tell, words_of
 
 
 cdef int64_t cached_words(layout_t *m) noexcept nogil:
@@ -23,7 +23,7 @@ cdef int64_t cached_words(layout_t *m) noexcept nogil:
 
 
 cdef class CachedPages(Law):
-    """The folios with PG_swapcache, NR_SWAPCACHE and the table words that name a folio are equally many."""
+    """The pages of folios with PG_swapcache, NR_SWAPCACHE and the table words that name a folio are equally many."""
 
     def __cinit__(self):
         self.id = "Q5"
@@ -33,9 +33,9 @@ cdef class CachedPages(Law):
         cdef int64_t flagged = 0, counted = 0, words = cached_words(m)
         cdef uint64_t i
         for i in range(1, m.geo.folios):
-            flagged += (m.folios[i].flags & PG_SWAPCACHE) != 0
+            flagged += nr_pages(m, &m.folios[i]) if m.folios[i].flags & PG_SWAPCACHE else 0
         for i in range(m.geo.cpus):
             counted += percpu_of(m, <uint32_t>i).gauges[NR_SWAPCACHE]
         if flagged != counted or flagged != words:
-            tell(out, b"%ld folios have PG_swapcache, NR_SWAPCACHE is %ld, %ld table words name a folio",
+            tell(out, b"%ld pages have PG_swapcache, NR_SWAPCACHE is %ld, %ld table words name a folio",
                  <uint64_t>flagged, <uint64_t>counted, <uint64_t>words, 0)

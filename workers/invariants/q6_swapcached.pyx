@@ -2,9 +2,9 @@
 version that counts a folio in before it is charged, or out after its charge is gone, drifts from the truth for ever."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from shm.folio cimport PG_SWAPCACHE, folio_nr_pages, folio_t
+from shm.folio cimport PG_SWAPCACHE, folio_t
 from shm.layout cimport layout_t
-from workers.invariants.law cimport ON_V1, Law, finding_t, free_folios, give_back, scratch_t, tell, zeroed
+from workers.invariants.law cimport ON_V1, Law, finding_t, free_folios, give_back, nr_pages, scratch_t, tell, zeroed
 
 from workers.invariants.law import ALL
 
@@ -25,7 +25,7 @@ cdef void look(layout_t *m, int64_t *cached, uint8_t *times_free, finding_t *out
     for i in range(1, m.geo.folios):
         folio = &m.folios[i]
         if times_free[i] == 0 and folio.head == i and folio.flags & PG_SWAPCACHE and 0 < folio.memcg <= m.geo.memcgs:
-            cached[folio.memcg] += folio_nr_pages(folio)
+            cached[folio.memcg] += <int64_t>nr_pages(m, folio)
     for i in range(1, m.geo.memcgs + 1):
         if cached[i] != m.memcgs[i].swapcached:
             tell(out, b"memcg %lu: swapcached is %ld, %ld pages charged to it are in the swap cache", i,

@@ -6,7 +6,7 @@ from shm.layout cimport layout_t, mapping_of, ptes_of
 from shm.mm cimport MM_UNUSED, pte_pfn, pte_present
 from shm.shmem cimport word_is_folio, word_to_pfn
 from shm.vmstat cimport WARN_REFCOUNT
-from workers.invariants.law cimport Law, finding_t, free_folios, give_back, scratch_t, tell, zeroed
+from workers.invariants.law cimport Law, finding_t, folio_at, free_folios, give_back, nr_pages, scratch_t, tell, zeroed
 
 
 cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept nogil:
@@ -22,7 +22,7 @@ cdef void count_mappings(layout_t *m, int32_t *mapped, finding_t *out) noexcept 
                 continue
             pfn = pte_pfn(ptes[page])
             if 0 < pfn < m.geo.folios:
-                mapped[pfn] += 1
+                mapped[folio_at(m, pfn) - m.folios] += 1
             else:
                 tell(out, b"mm %lu page %lu: PTE 0x%lx maps no folio", mm, page, ptes[page], 0)
 
@@ -40,9 +40,13 @@ cdef void count_files(layout_t *m, int32_t *filed) noexcept nogil:
 
 cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, int32_t filed, finding_t *out) noexcept nogil:
     cdef folio_t *folio = &m.folios[pfn]
-    cdef int32_t due = mapped + filed + (1 if folio.flags & PG_SWAPCACHE else 0)
+    cdef int32_t due = mapped + filed + (<int32_t>nr_pages(m, folio) if folio.flags & PG_SWAPCACHE else 0)
     if times_free > 1:
-        tell(out, b"folio %lu is on the free stacks twice", pfn, 0, 0, 0)
+        tell(out, b"folio %lu is free twice", pfn, 0, 0, 0)
+    elif not times_free and folio_at(m, pfn) != folio:
+        if folio.refcount != 0 or folio.mapcount != 0 or folio_at(m, pfn).refcount == 0:
+            tell(out, b"page %lu belongs to folio %lu, and has a refcount of %lu of its own", pfn, folio.head,
+                 <uint32_t>folio.refcount, 0)
     elif times_free and (folio.refcount != 0 or due != 0):
         tell(out, b"folio %lu is free with %lu references, %lu are due to PTEs, files and the swap cache", pfn,
              <uint32_t>folio.refcount, due, 0)
@@ -54,7 +58,8 @@ cdef void look(layout_t *m, uint32_t pfn, uint8_t times_free, int32_t mapped, in
 
 
 cdef class FolioReferences(Law):
-    """The references of a folio are those of the PTEs that map it, of the file that holds it and of the swap cache; a folio without is free."""
+    """The references of a folio are those of the PTEs that map its pages, of the file that holds it and, a page each, of the
+    swap cache; a page that belongs to no folio with references is free."""
 
     def __cinit__(self):
         self.id = "Q7"

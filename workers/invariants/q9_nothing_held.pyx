@@ -33,6 +33,7 @@ cdef void locks_of_devices(layout_t *m, finding_t *out) noexcept nogil:
 cdef void locks_of_memory(layout_t *m, finding_t *out) noexcept nogil:
     cdef uint64_t i, held = 0
     free_lock(m.mmlist_lock, 0, out)
+    free_lock(&m.zone.lock, 0, out)
     for i in range(m.geo.memcgs + 1):
         free_lock(&m.memcgs[i].lru_lock, i, out)
     for i in range(m.geo.mms):

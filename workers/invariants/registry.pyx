@@ -8,7 +8,7 @@ from shm.layout cimport layout_t, percpu_of
 from shm.snapshot cimport Snapshot
 from shm.swapfile cimport SWP_SYNCHRONOUS_IO
 from shm.vmstat cimport NR_WARNINGS
-from workers.invariants.law cimport ON_SYNCHRONOUS, ON_V1, FolioLaw, Law, StepLaw, finding_t
+from workers.invariants.law cimport ON_LARGE_FOLIOS, ON_SYNCHRONOUS, ON_V1, FolioLaw, Law, StepLaw, finding_t
 from workers.invariants.plain cimport is_plain_cluster, is_plain_folio
 
 from shm.snapshot import Snapshot as open_snapshot
@@ -110,6 +110,8 @@ cdef bint is_excused(layout_t *m, int unless) noexcept nogil:
     """Whether it is known that the law does not hold here."""
     if unless == ON_V1:
         return m.control.memcg_version == 1
+    if unless == ON_LARGE_FOLIOS:
+        return m.geo.anon_orders != 0
     return unless == ON_SYNCHRONOUS and m.si[0].flags & SWP_SYNCHRONOUS_IO
 
 

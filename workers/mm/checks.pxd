@@ -31,13 +31,13 @@ cdef inline uint32_t present_generation(Cpu cpu, swp_entry_t entry) noexcept nog
     return generation_of(&cpu.m, slot_of(cpu, entry))[0] if cpu.m.geo.generations else 0
 
 cdef inline void check_slot_kept(Cpu cpu, vm_fault *vmf, uint64_t pte) noexcept nogil:
-    """The folio is about to be mapped in place of `pte` (laws P3, T8). Context: page-table lock held.
+    """The page of the folio is about to be mapped in place of `pte` (laws P3, T8). Context: page-table lock held.
 
     One that a bypass has read may have been given another slot since: of that one the fault keeps when it began to read.
     """
-    cdef uint32_t generation
+    cdef uint32_t generation, page = vmf.folio + vmf.subpage + <uint32_t>(vmf.entry - vmf.start)
     if cpu.m.geo.generations:
-        generation = vmf.generation if vmf.bypass else read_generation_of(&cpu.m, vmf.folio)[0]
+        generation = vmf.generation if vmf.bypass else read_generation_of(&cpu.m, page)[0]
         if generation != present_generation(cpu, vmf.entry):
             warn(cpu, WARN_SLOT_RECYCLED, vmf.entry, vmf.folio, pte)
     if pte != vmf.orig_pte:

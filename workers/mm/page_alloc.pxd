@@ -1,14 +1,16 @@
 """Free folios and references (kernel: mm/page_alloc.c, include/linux/page_ref.h).
 
-Every CPU has a stack of free folios, taken from by compare-and-swap with a tag against ABA; an empty one steals.
+Every CPU has a stack of free pages, taken from by compare-and-swap with a tag against ABA; an empty one turns to the zone's
+free blocks (buddy.pyx) where the run has large folios, and steals.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from shm.atomic cimport add_i32, cas_i32, fetch_and32, fetch_or32, load32, load_i32, store_i32
-from shm.folio cimport folio_t
+from shm.folio cimport folio_nr_pages, folio_t
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, point
 
 cdef uint32_t take_free_folio(Cpu cpu) noexcept nogil
 cdef uint32_t alloc_folio(Cpu cpu) noexcept nogil
+cdef uint32_t alloc_large_folio(Cpu cpu, uint32_t order) noexcept nogil
 cdef void free_folio(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef void stack_push(Cpu cpu, uint64_t *head, uint32_t *links, uint32_t index) noexcept nogil
 cdef uint32_t stack_pop(Cpu cpu, uint64_t *head, uint32_t *links) noexcept nogil
@@ -16,6 +18,18 @@ cdef uint32_t stack_pop(Cpu cpu, uint64_t *head, uint32_t *links) noexcept nogil
 cdef inline folio_t *folio_of(Cpu cpu, uint32_t pfn) noexcept nogil:
     """Context: none; whoever reads fields holds what folio.pxd says."""
     return &cpu.m.folios[pfn]
+
+cdef inline uint32_t page_folio(Cpu cpu, uint32_t page) noexcept nogil:
+    """PFN of the folio's head (kernel: page_folio). Context: a reference, or the page-table lock of a PTE that maps the page."""
+    return load32(&cpu.m.folios[page].head)
+
+cdef inline uint32_t folio_pages(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Pages of the folio. Context: a reference held."""
+    return folio_nr_pages(&cpu.m.folios[pfn])
+
+cdef inline bint folio_test_large(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Context: a reference held."""
+    return cpu.m.folios[pfn].order != 0
 
 cdef inline bint folio_test(folio_t *folio, uint32_t flag) noexcept nogil:
     return (load32(&folio.flags) & flag) != 0
@@ -37,6 +51,11 @@ cdef inline void folio_get(Cpu cpu, uint32_t pfn) noexcept nogil:
     """Context: the caller holds a reference already."""
     point(cpu, &folio_of(cpu, pfn).refcount, ADDS)
     add_i32(&folio_of(cpu, pfn).refcount, 1)
+
+cdef inline void folio_get_refs(Cpu cpu, uint32_t pfn, uint32_t refs) noexcept nogil:
+    """Context: the caller holds a reference already."""
+    point(cpu, &folio_of(cpu, pfn).refcount, ADDS)
+    add_i32(&folio_of(cpu, pfn).refcount, <int32_t>refs)
 
 cdef inline bint folio_try_get(Cpu cpu, uint32_t pfn) noexcept nogil:
     """A reference unless the folio is free or frozen. Context: no lock needed."""
@@ -61,3 +80,4 @@ cdef inline void folio_ref_unfreeze(Cpu cpu, uint32_t pfn, int32_t refs) noexcep
     store_i32(&folio_of(cpu, pfn).refcount, refs)
 
 cdef void folio_put(Cpu cpu, uint32_t pfn) noexcept nogil
+cdef void folio_put_refs(Cpu cpu, uint32_t pfn, uint32_t refs) noexcept nogil

@@ -7,7 +7,8 @@ from shm.inject cimport INJECT_FOLIO_ALLOC
 from shm.layout cimport percpu_of
 from shm.percpu cimport percpu_t
 from shm.vmstat cimport EV_ALLOCSTALL, EV_ALLOC_FAILED, WARN_REFCOUNT
-from workers.cpu cimport ADDS, READS, Cpu, count, injected, point, warn
+from workers.cpu cimport ADDS, READS, WRITES, Cpu, count, injected, point, warn
+from workers.mm.buddy cimport free_one_page, rmqueue
 from workers.mm.memcontrol cimport mem_cgroup_uncharge
 from workers.mm.vmscan_lists cimport lru_del
 
@@ -40,9 +41,14 @@ cdef uint32_t stack_pop(Cpu cpu, uint64_t *head, uint32_t *links) noexcept nogil
 
 
 cdef uint32_t pop_folio(Cpu cpu, percpu_t *owner) noexcept nogil:
-    """Context: no lock. The link lies in the folio itself, so the stack is spelled out here."""
+    """Context: no lock. The link lies in the folio itself, so the stack is spelled out here.
+
+    Which page it is makes no difference, unless a block of the zone waits for it.
+    """
     cdef uint64_t seen
     cdef uint32_t pfn
+    if cpu.m.geo.anon_orders:
+        point(cpu, &owner.free_head, WRITES)
     while True:
         seen = load64(&owner.free_head)
         pfn = <uint32_t>seen
@@ -52,29 +58,70 @@ cdef uint32_t pop_folio(Cpu cpu, percpu_t *owner) noexcept nogil:
             return pfn
 
 
-cdef uint32_t take_free_folio(Cpu cpu) noexcept nogil:
-    """A free folio with one reference, all else zero; PFN_NONE when there is none on any CPU.
-
-    Context: no lock needed, does not sleep.
-    """
-    cdef uint32_t i, n = <uint32_t>cpu.m.geo.cpus, pfn = 0
-    cdef folio_t *folio
-    for i in range(n):
-        pfn = pop_folio(cpu, percpu_of(&cpu.m, (cpu.id + i) % n))
-        if pfn != 0:
-            break
-    if pfn == 0:
-        return 0
-    folio = &cpu.m.folios[pfn]
+cdef void prep_new_folio(Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil:
+    """All words of the head but its reference zero, tails that lead to it. Context: nobody else can reach the pages."""
+    cdef folio_t *folio = &cpu.m.folios[pfn]
+    cdef uint32_t i
+    for i in range(1, <uint32_t>1 << order):
+        store32(&folio[i].flags, 0)
+        store_i32(&folio[i].refcount, 0)
+        store_i32(&folio[i].mapcount, 0)
+        store64(&folio[i].swap, 0)
+        store32(&folio[i].memcg, 0)
+        folio[i].order = 0
+        store32(&folio[i].head, pfn)
     store32(&folio.flags, 0)
     store_i32(&folio.mapcount, 0)
     store32(&folio.lock_owner, 0)
     store64(&folio.swap, 0)
     store32(&folio.memcg, 0)
     store32(&folio.mapping, 0)
-    folio.order = 0
-    folio.head = pfn
+    folio.order = order
+    store32(&folio.head, pfn)
     store_i32(&folio.refcount, 1)
+
+
+cdef uint32_t take_free_folio(Cpu cpu) noexcept nogil:
+    """A free folio with one reference, all else zero; PFN_NONE when there is none on any CPU.
+
+    Context: no lock needed, does not sleep.
+    """
+    cdef uint32_t i, n = <uint32_t>cpu.m.geo.cpus, pfn = pop_folio(cpu, cpu.my)
+    if pfn == 0 and cpu.m.geo.anon_orders:
+        pfn = rmqueue(cpu, 0)
+    for i in range(1, n):
+        if pfn != 0:
+            break
+        pfn = pop_folio(cpu, percpu_of(&cpu.m, (cpu.id + i) % n))
+    if pfn:
+        prep_new_folio(cpu, pfn, 0)
+    return pfn
+
+
+cdef void drain_pages(Cpu cpu) noexcept nogil:
+    """The free pages of all CPUs' stacks go to the zone, where they may be blocks. Context: takes the zone lock."""
+    cdef uint32_t i, pfn
+    for i in range(<uint32_t>cpu.m.geo.cpus):
+        pfn = pop_folio(cpu, percpu_of(&cpu.m, i))
+        while pfn:
+            free_one_page(cpu, pfn, 0)
+            pfn = pop_folio(cpu, percpu_of(&cpu.m, i))
+
+
+cdef uint32_t alloc_large_folio(Cpu cpu, uint32_t order) noexcept nogil:
+    """A folio of 2^order pages, without reclaim: whoever wants one has a smaller one to fall back to. PFN_NONE.
+
+    Context: no lock needed; takes the zone lock.
+    """
+    cdef uint32_t pfn
+    if injected(cpu, INJECT_FOLIO_ALLOC):
+        return 0
+    pfn = rmqueue(cpu, order)
+    if pfn == 0:
+        drain_pages(cpu)
+        pfn = rmqueue(cpu, order)
+    if pfn:
+        prep_new_folio(cpu, pfn, order)
     return pfn
 
 
@@ -110,6 +157,11 @@ cdef void free_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
         warn(cpu, WARN_REFCOUNT, load64(&folio.swap), pfn, load32(&folio.flags))
     mem_cgroup_uncharge(cpu, pfn)
     store32(&folio.flags, 0)
+    if folio.order:
+        free_one_page(cpu, pfn, folio.order)
+        return
+    if cpu.m.geo.anon_orders:
+        point(cpu, &cpu.my.free_head, WRITES)
     while True:
         seen = load64(&cpu.my.free_head)
         store32(&folio.next_free, <uint32_t>seen)
@@ -118,11 +170,16 @@ cdef void free_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
 
 
 cdef void folio_put(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Give a reference back; the last one frees. Context: may take lruvec lock."""
+    """Give a reference back; the last one frees. Context: may take lruvec lock, zone lock."""
+    folio_put_refs(cpu, pfn, 1)
+
+
+cdef void folio_put_refs(Cpu cpu, uint32_t pfn, uint32_t refs) noexcept nogil:
+    """Give `refs` references back; the last one frees. Context: as folio_put."""
     cdef folio_t *folio = &cpu.m.folios[pfn]
     cdef int32_t left
     point(cpu, &folio.refcount, ADDS | WRITES)
-    left = add_i32(&folio.refcount, -1)
+    left = add_i32(&folio.refcount, -<int32_t>refs)
     if left == 0:
         free_folio(cpu, pfn)
     elif left < 0:

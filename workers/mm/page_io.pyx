@@ -25,7 +25,7 @@ from workers.mm.filemap cimport (
 )
 from workers.mm.memcontrol cimport slot_of
 from workers.mm.page_alloc cimport (
-    folio_clear, folio_get, folio_of, folio_put, folio_set, stack_pop,
+    folio_clear, folio_get, folio_of, folio_pages, folio_put, folio_set, stack_pop,
 )
 from workers.mm.swapfile cimport synchronous_io, zeromap_set
 from workers.mm.zswap cimport zswap_load, zswap_store
@@ -45,15 +45,34 @@ cdef uint32_t block_for_write(Cpu cpu, swp_entry_t entry) noexcept nogil:
     return block
 
 
-cdef uint64_t latency_ns(Cpu cpu, swp_entry_t entry, bint write) noexcept nogil:
-    """How long a request takes, an injected delay included. Context: none."""
+cdef uint64_t latency_ns(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept nogil:
+    """How long a request takes, page by page, an injected delay included. Context: a reference of the folio held."""
     cdef device_t *dev = &cpu.m.devices[swp_type(entry)]
-    cdef uint64_t ns = dev.write_ns if write else dev.read_ns
+    cdef uint64_t ns = (dev.write_ns if write else dev.read_ns) * folio_pages(cpu, pfn)
     return ns * SLOW_TIMES if injected(cpu, INJECT_DEVICE_SLOW) else ns
 
 
+cdef bint store_folio(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Copy a folio to its slots' blocks, page by page; False when a page could not be. Context: as store_block."""
+    cdef uint32_t i
+    for i in range(folio_pages(cpu, pfn)):
+        if not store_block(cpu, pfn + i, entry + i):
+            return False
+    return True
+
+
+cdef bint load_folio(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Copy the blocks of a folio's slots to its pages; False when a page could not be. Context: folio locked."""
+    cdef uint32_t i
+    check_reader(cpu, pfn, entry)
+    for i in range(folio_pages(cpu, pfn)):
+        if not load_block(cpu, pfn + i, entry + i):
+            return False
+    return True
+
+
 cdef bint store_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Copy a folio to its slot's block; False when the store is full, or fails. Context: folio locked or under writeback."""
+    """Copy a page to its slot's block; False when the store is full, or fails. Context: folio locked or under writeback."""
     cdef uint32_t block = block_for_write(cpu, entry)
     if block == 0 or injected(cpu, INJECT_DEVICE_ERROR):
         return False
@@ -63,12 +82,11 @@ cdef bint store_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
 
 
 cdef bint load_block(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Copy a slot's block to a folio; a slot that the driver has dropped reads as zeroes, as a zram's does. False: it fails.
+    """Copy a slot's block to a page; a slot that the driver has dropped reads as zeroes, as a zram's does. False: it fails.
 
     Context: folio locked.
     """
     cdef uint32_t block
-    check_reader(cpu, pfn, entry)
     if injected(cpu, INJECT_DEVICE_ERROR):
         count(cpu, EV_READ_ERRORS)
         return False
@@ -99,7 +117,7 @@ cdef void submit(Cpu cpu, uint32_t pfn, swp_entry_t entry, bint write) noexcept 
         req = &ring[(dev.tail - dev.queue_depth) % dev.capacity]
         start = req.deadline_ns if req.deadline_ns > start else start
     req = &ring[dev.tail % dev.capacity]
-    req.deadline_ns = start + latency_ns(cpu, entry, write)
+    req.deadline_ns = start + latency_ns(cpu, pfn, entry, write)
     req.entry = entry
     req.pfn = pfn
     req.write = write
@@ -155,15 +173,15 @@ cdef int swap_writepage(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
     """
     cdef uint64_t since = cpu.now()
     cdef bint stored
-    count(cpu, EV_PSWPOUT)
+    cpu.my.events[EV_PSWPOUT] += folio_pages(cpu, pfn)
     if not synchronous_io(cpu, entry):
         folio_set(folio_of(cpu, pfn), PG_WRITEBACK)
         add_i64(&cpu.m.control.nr_writeback, 1)
         submit(cpu, pfn, entry, True)
         folio_unlock(cpu, pfn)
         return 0
-    cpu.busy(latency_ns(cpu, entry, True))
-    stored = store_block(cpu, pfn, entry)
+    cpu.busy(latency_ns(cpu, pfn, entry, True))
+    stored = store_folio(cpu, pfn, entry)
     account(cpu, WAIT_DEVICE, since)
     if not stored:
         count(cpu, EV_WRITE_ERRORS)
@@ -202,13 +220,13 @@ cdef void swap_read_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
         folio_unlock(cpu, pfn)
         return
     since = cpu.now()
-    count(cpu, EV_PSWPIN)
+    cpu.my.events[EV_PSWPIN] += folio_pages(cpu, pfn)
     if not synchronous_io(cpu, entry):
         folio_lock_to_io(cpu, pfn)
         submit(cpu, pfn, entry, False)
         return
-    cpu.busy(latency_ns(cpu, entry, False))
-    if load_block(cpu, pfn, entry):
+    cpu.busy(latency_ns(cpu, pfn, entry, False))
+    if load_folio(cpu, pfn, entry):
         folio_set(folio_of(cpu, pfn), PG_UPTODATE)
     account(cpu, WAIT_DEVICE, since)
     folio_unlock(cpu, pfn)
@@ -218,7 +236,7 @@ cdef void complete(Cpu cpu, io_request *req) noexcept nogil:
     """End of a request (kernel: end_swap_bio_read, end_swap_bio_write). Context: device CPU, no lock held."""
     cdef uint32_t pfn = req.pfn
     if req.write:
-        if not store_block(cpu, pfn, req.entry):
+        if not store_folio(cpu, pfn, req.entry):
             count(cpu, EV_WRITE_ERRORS)
             folio_set(folio_of(cpu, pfn), PG_DIRTY)
         folio_clear(folio_of(cpu, pfn), PG_RECLAIM)
@@ -227,7 +245,7 @@ cdef void complete(Cpu cpu, io_request *req) noexcept nogil:
         wake_event(cpu, &cpu.m.control.nr_writeback)
         folio_put(cpu, pfn)
     else:
-        if load_block(cpu, pfn, req.entry):
+        if load_folio(cpu, pfn, req.entry):
             folio_set(folio_of(cpu, pfn), PG_UPTODATE)
         folio_lock_from_io(cpu, pfn)
         folio_unlock(cpu, pfn)

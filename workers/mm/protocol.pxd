@@ -40,9 +40,18 @@ cdef struct vm_fault:
     uint32_t folio
     bint fresh  # this fault started the read
     bint bypass  # up to 6.19: the folio is private to this fault, and not in the swap cache
-    bint claimed  # up to 6.19: the bypass holds SWAP_HAS_CACHE, which fault_done clears
+    bint claimed  # up to 6.19: the bypass holds SWAP_HAS_CACHE of claim_nr slots, which fault_done clears
+    swp_entry_t claim
+    uint32_t claim_nr
     uint64_t failures  # allocations and charges that had failed, and
     uint32_t generation  # how often the slot had been freed, when the fault began: for law L7
+    uint64_t orders  # of folios that it may bring in beside single pages
+    # what is mapped in the end:
+    uint32_t first  # page
+    uint32_t nr
+    uint32_t subpage  # of the folio
+    swp_entry_t start  # slot of the first page
+    bint spurious  # nobody lacked memory: a large folio could not be put in the swap cache
 
 cdef class Protocol:
     cdef readonly str name

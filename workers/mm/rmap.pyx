@@ -1,4 +1,4 @@
-"""An anonymous page lies at the same index in every mm of its anon_vma: the walk looks there in each of them."""
+"""An anonymous folio lies at the same pages in every mm of its anon_vma: the walk looks there in each of them."""
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport add_i32, cas_i32, load32, load64, load_i32, store32
@@ -9,24 +9,28 @@ from shm.mm cimport (
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport NR_ANON_MAPPED
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, gauge, point
-from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_of, folio_pages, folio_put, folio_set, folio_test, page_folio,
+)
 from workers.mm.protocol cimport Protocol
 from workers.mm.swapfile cimport folio_dup_swap
 
 
-cdef void folio_add_anon_rmap(Cpu cpu, uint32_t pfn, bint exclusive) noexcept nogil:
-    """One more PTE maps it. Context: page-table lock and folio reference held."""
-    point(cpu, &folio_of(cpu, pfn).mapcount, ADDS)
-    add_i32(&folio_of(cpu, pfn).mapcount, 1)
+cdef void folio_add_anon_rmap(Cpu cpu, uint32_t page, bint exclusive) noexcept nogil:
+    """One more PTE maps the page. Context: page-table lock and a reference of its folio held."""
+    cdef folio_t *folio = folio_of(cpu, page_folio(cpu, page))
+    point(cpu, &folio.mapcount, ADDS)
+    add_i32(&folio.mapcount, 1)
     if exclusive:
-        folio_set(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE)
+        folio_set(folio_of(cpu, page), PG_ANON_EXCLUSIVE)
     gauge(cpu, NR_ANON_MAPPED, 1)
 
 
-cdef void folio_remove_rmap(Cpu cpu, uint32_t pfn) noexcept nogil:
+cdef void folio_remove_rmap(Cpu cpu, uint32_t page) noexcept nogil:
     """One PTE less. Context: page-table lock held."""
-    point(cpu, &folio_of(cpu, pfn).mapcount, ADDS)
-    add_i32(&folio_of(cpu, pfn).mapcount, -1)
+    cdef folio_t *folio = folio_of(cpu, page_folio(cpu, page))
+    point(cpu, &folio.mapcount, ADDS)
+    add_i32(&folio.mapcount, -1)
     gauge(cpu, NR_ANON_MAPPED, -1)
 
 
@@ -85,42 +89,57 @@ cdef bint discard_one(Cpu cpu, uint32_t mm, uint32_t pfn, uint64_t pte) noexcept
     return False
 
 
-cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Turn the PTE of `mm` into a swap entry if it maps the folio. False: the slot took no further reference.
+cdef bint unmap_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, uint32_t page, swp_entry_t entry) noexcept nogil:
+    """Turn a present PTE into its swap entry, or into nothing if the folio was freed lazily. False: the slot took no further
+    reference, or the folio stays.
 
-    A folio that was freed lazily leaves no entry; False when it stays.
-
-    Context: folio locked, anon_vma locked; takes page-table lock, under it cluster lock and mmlist_lock.
+    Context: folio locked, anon_vma locked, page-table lock held; takes cluster lock, mmlist_lock.
     """
-    cdef uint32_t page = folio_of(cpu, pfn).index
-    cdef uint64_t *ptep = pte_of(cpu, mm, page)
-    cdef uint64_t pte
-    cdef bint discarded
-    if not pte_present(ptep_get(cpu, mm, page)):
-        return True
-    pte_lock(cpu, mm, page)
-    pte = load64(ptep)
-    if not pte_present(pte) or pte_pfn(pte) != pfn:
-        pte_unlock(cpu, mm, page)
-        return True
+    cdef uint64_t pte = load64(pte_of(cpu, mm, page))
+    cdef folio_t *mapped = folio_of(cpu, pte_pfn(pte))
     if not folio_test(folio_of(cpu, pfn), PG_SWAPBACKED):
-        discarded = discard_one(cpu, mm, pfn, pte)
-        pte_unlock(cpu, mm, page)
-        if discarded:
-            folio_put(cpu, pfn)
-        return discarded
-    if folio_dup_swap(cpu, p, entry) < 0:
-        pte_unlock(cpu, mm, page)
+        return discard_one(cpu, mm, pfn, pte)
+    if folio_dup_swap(cpu, p, entry + (pte_pfn(pte) - pfn)) < 0:
         return False
     if pte & PTE_DIRTY:
         folio_set(folio_of(cpu, pfn), PG_DIRTY)
     mmlist_add(cpu, mm)
-    set_pte(cpu, mm, page, swp_entry_to_pte(entry, folio_test(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE)))
-    folio_clear(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE)
-    folio_remove_rmap(cpu, pfn)
-    pte_unlock(cpu, mm, page)
-    folio_put(cpu, pfn)
+    set_pte(cpu, mm, page, swp_entry_to_pte(entry + (pte_pfn(pte) - pfn), folio_test(mapped, PG_ANON_EXCLUSIVE)))
+    folio_clear(mapped, PG_ANON_EXCLUSIVE)
+    folio_remove_rmap(cpu, pte_pfn(pte))
     return True
+
+
+cdef uint32_t first_mapped(Cpu cpu, uint32_t mm, uint32_t first, uint32_t nr) noexcept nogil:
+    """The first of `nr` PTEs that is present, or the end of them. Context: a look; anon_vma locked."""
+    cdef uint32_t page
+    for page in range(first, first + nr):
+        if pte_present(ptep_get(cpu, mm, page)):
+            return page
+    return first + nr
+
+
+cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Turn the PTEs of `mm` that map the folio into swap entries. False: a slot took no further reference.
+
+    Context: folio locked, anon_vma locked; takes page-table lock, under it cluster lock and mmlist_lock.
+    """
+    cdef uint32_t nr = folio_pages(cpu, pfn), first = folio_of(cpu, pfn).index
+    cdef uint32_t page = first_mapped(cpu, mm, first, nr), at, unmapped = 0
+    cdef bint going_on = True
+    if page == first + nr:
+        return True
+    pte_lock(cpu, mm, page)
+    for at in range(page, first + nr):
+        if pte_maps_folio(cpu, load64(pte_of(cpu, mm, at)), pfn):
+            going_on = unmap_page(cpu, p, mm, pfn, at, entry)
+            if not going_on:
+                break
+            unmapped += 1
+    ptes_unlock(cpu, mm, page, first + nr)
+    for at in range(unmapped):
+        folio_put(cpu, pfn)
+    return going_on
 
 
 cdef bint try_to_unmap(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
@@ -149,23 +168,20 @@ cdef uint32_t folio_referenced(Cpu cpu, uint32_t pfn) noexcept nogil:
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef anon_vma_t *av = &cpu.m.anon_vmas[folio.anon_vma]
-    cdef uint32_t mm, page = folio.index, found = 0
-    cdef uint64_t *ptep
-    cdef uint64_t pte
+    cdef uint32_t mm, page, nr = folio_pages(cpu, pfn), found = 0
     if not folio_mapped(cpu, pfn):
         return 0
     cpu.lock(&av.lock)
     for mm in range(<uint32_t>cpu.m.geo.mms):
         if not av.members[mm >> 6] >> (mm & 63) & 1:
             continue
-        ptep = pte_of(cpu, mm, page)
-        pte = ptep_get(cpu, mm, page)
-        if not pte_present(pte) or pte_pfn(pte) != pfn:
-            continue
-        pte_lock(cpu, mm, page)
-        if pte_present(load64(ptep)) and pte_pfn(load64(ptep)) == pfn and load64(ptep) & PTE_ACCESSED:
-            set_pte(cpu, mm, page, load64(ptep) & ~<uint64_t>PTE_ACCESSED)
-            found += 1
-        pte_unlock(cpu, mm, page)
+        for page in range(folio.index, folio.index + nr):
+            if not pte_maps_folio(cpu, ptep_get(cpu, mm, page), pfn):
+                continue
+            pte_lock(cpu, mm, page)
+            if pte_maps_folio(cpu, load64(pte_of(cpu, mm, page)), pfn) and load64(pte_of(cpu, mm, page)) & PTE_ACCESSED:
+                set_pte(cpu, mm, page, load64(pte_of(cpu, mm, page)) & ~<uint64_t>PTE_ACCESSED)
+                found += 1
+            pte_unlock(cpu, mm, page)
     cpu.unlock(&av.lock)
     return found

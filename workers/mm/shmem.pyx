@@ -20,7 +20,7 @@ from workers.mm.page_alloc cimport (
 )
 from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_read_folio, swap_writeout
 from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_REFAULT
-from workers.mm.swapfile cimport swap_free, swap_word, swapcache_prepare
+from workers.mm.swapfile cimport claim_begins, swap_free, swap_word, swapcache_prepare
 from workers.mm.vmscan_lists cimport lru_add
 
 cdef enum:
@@ -128,14 +128,16 @@ cdef int shmem_swap_alloc_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:
     cdef uint32_t own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
     if not own:
         return SWAPIN_OOM
-    if swapcache_prepare(cpu, vmf.entry) < 0:
+    if swapcache_prepare(cpu, vmf.entry, 1) < 0:
         count(cpu, EV_SWAPCACHE_EEXIST)
         cpu.my.refused_entry = 0
         put_locked_folio(cpu, own)
         return SWAPIN_REFAULT
     vmf.claimed = vmf.bypass = vmf.fresh = True
     vmf.folio = own
-    cpu.my.claimed_entry = vmf.entry  # W_byp: until the mapping has the folio
+    vmf.claim = vmf.entry
+    vmf.claim_nr = 1
+    claim_begins(cpu, vmf.entry, 1)  # W_byp: until the mapping has the folio
     store32(&folio_of(cpu, own).mapping, MAPPING_NONE)
     folio_set(folio_of(cpu, own), PG_CLAIMED)
     store64(&folio_of(cpu, own).swap, vmf.entry)

@@ -1,5 +1,5 @@
 """Who may put a folio in, and under which lock, is the protocol's to say; what it means then is the same for all."""
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
 
 from shm.atomic cimport add_i32, load32, load64, load_i32, load_i64, store64
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, PG_WRITEBACK, folio_t
@@ -22,7 +22,9 @@ from workers.cpu cimport READS, WRITES, Cpu, point, trace, warn
 from workers.mm.checks cimport note_slot_of_folio
 from workers.mm.content cimport content_identity, content_is_zero, content_stamp
 from workers.mm.memcontrol cimport mod_swapcache_stat, slot_of
-from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test, folio_try_get
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_of, folio_pages, folio_put, folio_set, folio_test, folio_try_get,
+)
 from workers.mm.page_counter cimport counter_of, parent_mem_cgroup
 from workers.mm.swapfile cimport (
     check_slot, swap_cache_lock, swap_cache_unlock, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced,
@@ -71,7 +73,8 @@ cdef uint32_t swap_cache_get_folio(Cpu cpu, swp_entry_t entry) noexcept nogil:
 
 cdef bint folio_matches_swap_entry(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """Whether the folio is in the swap cache for that very slot. Context: folio locked."""
-    return folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) and load64(&folio_of(cpu, pfn).swap) == entry
+    return folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) and (
+        load64(&folio_of(cpu, pfn).swap) == entry & ~<uint64_t>(folio_pages(cpu, pfn) - 1))
 
 
 cdef bint may_enter(Cpu cpu, folio_t *folio, swp_entry_t entry) noexcept nogil:
@@ -81,13 +84,12 @@ cdef bint may_enter(Cpu cpu, folio_t *folio, swp_entry_t entry) noexcept nogil:
     """
     if slot_has_references(&cpu.m, slot_of(cpu, entry)):
         return not folio_test(folio, PG_UPTODATE)
-    return folio_test(folio, PG_UPTODATE) or cpu.my.claimed_entry == entry or is_reserved(cpu.my, entry) or (
+    return folio_test(folio, PG_UPTODATE) or entry - cpu.my.claimed_entry < cpu.my.claimed_nr or is_reserved(cpu.my, entry) or (
         cpu.m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0)
 
 
-cdef bint copy_is_good(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Whether whoever reads the slot after the folio has gone finds what the folio holds. Context: folio locked."""
-    cdef folio_t *folio = folio_of(cpu, pfn)
+cdef bint copy_is_good(Cpu cpu, folio_t *folio, uint32_t page, swp_entry_t entry) noexcept nogil:
+    """Whether whoever reads the slot after the folio has gone finds what its page holds. Context: folio locked."""
     cdef uint32_t block = load32(&cpu.m.handles[slot_of(cpu, entry)])
     cdef uint32_t index = slot_in_zswap(&cpu.m, slot_of(cpu, entry))
     cdef char *copy
@@ -98,58 +100,65 @@ cdef bint copy_is_good(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     if not folio_test(folio, PG_UPTODATE):
         return True
     if slot_is_zero(&cpu.m, slot_of(cpu, entry)):
-        return content_is_zero(payload_of(&cpu.m, pfn), cpu.m.geo.payload_bytes)
+        return content_is_zero(payload_of(&cpu.m, page), cpu.m.geo.payload_bytes)
     if block == 0 and index == 0:
         return False
     copy = zswap_page_of(&cpu.m, index) if index else block_of(&cpu.m, swp_type(entry), block)
-    return content_stamp(copy) == content_stamp(payload_of(&cpu.m, pfn)) and (
-        content_identity(copy) == content_identity(payload_of(&cpu.m, pfn)))
+    return content_stamp(copy) == content_stamp(payload_of(&cpu.m, page)) and (
+        content_identity(copy) == content_identity(payload_of(&cpu.m, page)))
 
 
 cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *word) noexcept nogil:
-    """The word names the folio, the folio the slot, and the cache holds a reference.
+    """The words of its slots, from `entry` on, name the folio, the folio the first slot, and the cache holds a reference a page.
 
-    Context: folio locked; the lock that guards the word held.
+    Context: folio locked; the lock that guards the words held.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
-    if swp_tb_is_folio(load64(word)):
-        warn(cpu, WARN_ADD_CACHED, entry, pfn, load64(word))
+    cdef uint32_t i, nr = folio_pages(cpu, pfn)
     if load32(&folio.lock_owner) != cpu.id + 1:
         warn(cpu, WARN_CACHE_UNLOCKED, entry, pfn, load32(&folio.lock_owner))
-    if not may_enter(cpu, folio, entry):
-        warn(cpu, WARN_ADD_WRONG, entry, pfn, load32(&folio.flags))
-    add_i32(&folio.refcount, 1)
+    for i in range(nr):
+        if swp_tb_is_folio(load64(&word[i])):
+            warn(cpu, WARN_ADD_CACHED, entry + i, pfn, load64(&word[i]))
+        if not may_enter(cpu, folio, entry + i):
+            warn(cpu, WARN_ADD_WRONG, entry + i, pfn, load32(&folio.flags))
+    add_i32(&folio.refcount, <int32_t>nr)
     folio_set(folio, PG_SWAPCACHE)
     store64(&folio.swap, entry)
     note_slot_of_folio(cpu, pfn, entry)
-    point(cpu, word, WRITES)
-    swap_table_set(word, 0, pfn_to_swp_tb(pfn, swp_tb_count_bits(load64(word))))
-    mod_swapcache_stat(cpu, pfn, 1)
+    for i in range(nr):
+        point(cpu, &word[i], WRITES)
+        swap_table_set(word, i, pfn_to_swp_tb(pfn, swp_tb_count_bits(load64(&word[i]))))
+    mod_swapcache_stat(cpu, pfn, nr)
     trace(cpu, TRACE_ADD_FOLIO, entry, pfn, 0)
 
 
 cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *word, uint64_t shadow) noexcept nogil:
-    """The word keeps the shadow (0: nothing). The cache's reference stays for the caller to drop.
+    """The words keep the shadow (0: nothing). The cache's references stay for the caller to drop.
 
-    Context: folio locked; the lock that guards the word held.
+    Context: folio locked; the lock that guards the words held.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
-    if word == NULL or not swp_tb_is_folio(load64(word)) or swp_tb_to_pfn(load64(word)) != pfn:
-        warn(cpu, WARN_DEL_FOREIGN, entry, pfn, 0 if word == NULL else load64(word))
+    cdef uint32_t i, nr = folio_pages(cpu, pfn)
+    cdef bint referenced = False
     if load32(&folio.lock_owner) != cpu.id + 1:
         warn(cpu, WARN_CACHE_UNLOCKED, entry, pfn, load32(&folio.lock_owner))
-    if slot_has_references(&cpu.m, slot_of(cpu, entry)) and not copy_is_good(cpu, pfn, entry):
-        warn(cpu, WARN_DEL_ONLY_COPY, entry, pfn, load32(&folio.flags))
-    if load32(&folio.flags) & (PG_DIRTY | PG_UPTODATE) == PG_UPTODATE and load_i32(&folio.refcount) > 0 and (
-            not slot_has_references(&cpu.m, slot_of(cpu, entry))):
+    for i in range(nr):
+        if word == NULL or not swp_tb_is_folio(load64(&word[i])) or swp_tb_to_pfn(load64(&word[i])) != pfn:
+            warn(cpu, WARN_DEL_FOREIGN, entry + i, pfn, 0 if word == NULL else load64(&word[i]))
+        if slot_has_references(&cpu.m, slot_of(cpu, entry + i)):
+            referenced = True
+            if not copy_is_good(cpu, folio, pfn + i, entry + i):
+                warn(cpu, WARN_DEL_ONLY_COPY, entry + i, pfn, load32(&folio.flags))
+    if load32(&folio.flags) & (PG_DIRTY | PG_UPTODATE) == PG_UPTODATE and load_i32(&folio.refcount) > 0 and not referenced:
         cpu.my.dropped_clean = pfn
     cpu.my.deletions += 1
-    if word != NULL:
-        point(cpu, word, WRITES)
-        swap_table_set(word, 0, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(word))))
+    for i in range(nr if word != NULL else 0):
+        point(cpu, &word[i], WRITES)
+        swap_table_set(word, i, shadow_to_swp_tb(shadow, swp_tb_count_bits(load64(&word[i]))))
     store64(&folio.swap, 0)
     folio_clear(folio, PG_SWAPCACHE)
-    mod_swapcache_stat(cpu, pfn, -1)
+    mod_swapcache_stat(cpu, pfn, -<int64_t>nr)
     trace(cpu, TRACE_DEL_FOLIO, entry, pfn, 0)
 
 
@@ -158,6 +167,23 @@ cdef bint swap_entry_swapped(Cpu cpu, swp_entry_t entry) noexcept nogil:
     cdef bint referenced
     swap_cluster_lock(cpu, entry)
     referenced = swap_entry_referenced(cpu, entry)
+    swap_cluster_unlock(cpu, entry)
+    return referenced
+
+
+cdef swp_entry_t cached_entry(Cpu cpu, uint32_t pfn, uint32_t page) noexcept nogil:
+    """The slot of the folio's page of that number; 0 when it is not in the cache. Context: folio locked."""
+    return load64(&folio_of(cpu, pfn).swap) + page if folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) else 0
+
+
+cdef bint folio_swapped(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Whether somebody refers to one of the folio's slots. Context: folio locked, in the cache; takes the cluster lock."""
+    cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+    cdef bint referenced = False
+    cdef uint32_t i
+    swap_cluster_lock(cpu, entry)
+    for i in range(folio_pages(cpu, pfn)):
+        referenced = referenced or swap_entry_referenced(cpu, entry + i)
     swap_cluster_unlock(cpu, entry)
     return referenced
 

@@ -23,10 +23,19 @@ cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void swap_shmem_alloc(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef void swap_free(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
-cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
+cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
+cdef void swap_free_nr(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
+cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
+
+cdef inline void claim_begins(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+    """Name the slots that this CPU has claimed; 0: none. Context: none; writes this CPU's own block."""
+    cpu.my.claimed_entry = entry
+    cpu.my.claimed_nr = nr
+
+cdef inline void swap_free(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
+    """A PTE that referred to the slot does no more. Context: takes the cluster lock."""
+    swap_free_nr(cpu, p, entry, 1)
 
 cdef inline swap_info_struct *si_of(Cpu cpu, swp_entry_t entry) noexcept nogil:
     """Context: none; fields as swapfile.pxd of shm says."""

@@ -173,19 +173,26 @@ cdef void claim_refused(Cpu cpu, swp_entry_t entry) noexcept nogil:
     cpu.my.refused_sleeps = slept
 
 
-cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """Claim the slot by its SWAP_HAS_CACHE bit (up to 6.19). 0, -EEXIST, -ENOENT. Context: takes the cluster lock."""
+cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+    """Claim `nr` slots by their SWAP_HAS_CACHE bit, all or none (up to 6.19). 0, -EEXIST, -ENOENT.
+
+    Context: takes the cluster lock.
+    """
     cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
+    cdef uint32_t i
     cdef int err = 0
     swap_cluster_lock(cpu, entry)
-    if load8(byte) == 0 or load8(byte) == SWAP_MAP_BAD:
-        err = ENOENT
-    elif load8(byte) & SWAP_HAS_CACHE:
-        err = EEXIST
+    for i in range(nr):
+        if err == 0 and (load8(&byte[i]) == 0 or load8(&byte[i]) == SWAP_MAP_BAD):
+            err = ENOENT
+        elif err == 0 and load8(&byte[i]) & SWAP_HAS_CACHE:
+            err = EEXIST
+    if err == EEXIST:
         claim_refused(cpu, entry)
-    else:
-        point(cpu, byte, WRITES)
-        store8(byte, load8(byte) | SWAP_HAS_CACHE)
+    if err == 0:
+        for i in range(nr):
+            point(cpu, &byte[i], WRITES)
+            store8(&byte[i], load8(&byte[i]) | SWAP_HAS_CACHE)
         cpu.my.refused_entry = 0
     swap_cluster_unlock(cpu, entry)
     return err
@@ -257,18 +264,22 @@ cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t ent
                      CLUSTER_FLAG_NONFULL)
 
 
-cdef void swap_free(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
-    """A PTE that referred to the slot does no more (kernel: swap_free_nr). Context: takes the cluster lock."""
+cdef void swap_free_nr(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil:
+    """PTEs that referred to `nr` slots of one cluster do no more. Context: takes the cluster lock."""
     cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-    p.swap_put_entry_locked(cpu, ci, entry)
+    cdef uint32_t i
+    for i in range(nr):
+        p.swap_put_entry_locked(cpu, ci, entry + i)
     swap_cluster_unlock(cpu, entry)
 
 
-cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
-    """Clear SWAP_HAS_CACHE; frees a slot without references (up to 6.19, also swapcache_clear).
+cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil:
+    """Clear SWAP_HAS_CACHE of `nr` slots; frees those without references (up to 6.19, also swapcache_clear).
 
-    Context: the bit is ours; takes the cluster lock.
+    Context: the bits are ours; takes the cluster lock.
     """
     cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-    p.swap_put_cache_locked(cpu, ci, entry)
+    cdef uint32_t i
+    for i in range(nr):
+        p.swap_put_cache_locked(cpu, ci, entry + i)
     swap_cluster_unlock(cpu, entry)

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t
 
 from shm.atomic cimport load32, store32
-from shm.folio cimport PG_ACTIVE, PG_LRU, PG_REFERENCED, PG_SWAPBACKED, PG_WORKINGSET, folio_t
+from shm.folio cimport PG_ACTIVE, PG_LRU, PG_REFERENCED, PG_SWAPBACKED, PG_WORKINGSET, folio_nr_pages, folio_t
 from shm.memcg cimport LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, lru_t, mem_cgroup
 from shm.vmstat cimport EV_PGDEACTIVATE, EV_PGLAZYFREE
 from workers.cpu cimport Cpu, count
@@ -33,7 +33,7 @@ cdef void link(Cpu cpu, lru_t *lru, uint32_t pfn, bint at_tail) noexcept nogil:
         else:
             lru.tail = pfn
         lru.head = pfn
-    store32(&lru.nr, lru.nr + 1)
+    store32(&lru.nr, lru.nr + folio_nr_pages(folio))
 
 
 cdef void unlink(Cpu cpu, lru_t *lru, uint32_t pfn) noexcept nogil:
@@ -48,7 +48,7 @@ cdef void unlink(Cpu cpu, lru_t *lru, uint32_t pfn) noexcept nogil:
     else:
         lru.tail = folio.lru_prev
     folio.lru_prev = folio.lru_next = 0
-    store32(&lru.nr, lru.nr - 1)
+    store32(&lru.nr, lru.nr - folio_nr_pages(folio))
 
 
 cdef inline uint32_t list_of(folio_t *folio) noexcept nogil:

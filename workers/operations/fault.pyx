@@ -5,17 +5,17 @@ sleeps included, as the program sees it.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport load32, load64, store32
-from shm.folio cimport PG_UPTODATE
+from shm.atomic cimport load32, load64
+from shm.folio cimport PG_ANON, PG_DIRTY, PG_UPTODATE, PG_WRITEBACK
 from shm.layout cimport expected_of, payload_of
 from shm.mm cimport (
-    EXPECT_MOVED_SHIFT, PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, expected_freed, expected_moved, expected_stamp, is_swap_pte,
-    pte_pfn, pte_present, pte_to_swp_entry,
+    EXPECT_MOVED_SHIFT, PTES_PER_PTL, PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, expected_freed, expected_moved, expected_stamp,
+    is_migration_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.trace cimport TRACE_SWAP_IN
 from shm.vmstat cimport (
     EV_FAULT_RETRY, EV_OPERATIONS, EV_PGFAULT, EV_PGMAJFAULT, EV_REFAULT_RACED, EV_SWAP_INS, EV_VM_FAULT_OOM,
-    EV_VM_FAULT_SIGBUS, LAT_COW, LAT_SWAP_IN, LAT_ZERO_FILL, WAIT_DEVICE, WAIT_FOLIO_LOCK, WARN_MAP_BAD_SLOT,
+    EV_VM_FAULT_OOM_SPURIOUS, EV_VM_FAULT_SIGBUS, LAT_COW, LAT_SWAP_IN, LAT_ZERO_FILL, WAIT_DEVICE, WAIT_FOLIO_LOCK, WARN_MAP_BAD_SLOT,
     WARN_STALE_LOAD,
 )
 from workers.cpu cimport Cpu, count, record, trace, warn
@@ -25,8 +25,10 @@ from workers.mm.errno cimport EIO, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_trylock, folio_unlock, folio_wait_locked, mmap_read_lock, mmap_read_unlock,
 )
-from workers.mm.page_alloc cimport folio_of, folio_put, folio_test
-from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, set_pte
+from workers.mm.huge_memory cimport migration_entry_wait
+from workers.mm.memory cimport folio_becomes_anon, map_one
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put, folio_test
+from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, ptes_unlock, set_pte
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
 from workers.mm.swapfile cimport swap_entry_referenced
 from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
@@ -87,6 +89,9 @@ cdef int swap_fault_oom(Cpu cpu, vm_fault *vmf) noexcept nogil:
     pte_unlock(cpu, vmf.mm, vmf.page)
     if not same:
         return FAULT_DONE
+    if vmf.spurious:  # VM_FAULT_OOM without the OOM killer: the fault is taken again
+        count(cpu, EV_VM_FAULT_OOM_SPURIOUS)
+        return FAULT_DONE
     count(cpu, EV_VM_FAULT_OOM)
     return ENOMEM
 
@@ -126,6 +131,38 @@ cdef bint lock_or_retry(Cpu cpu, vm_fault *vmf, bint first) noexcept nogil:
     return True
 
 
+cdef void choose_range(Cpu cpu, vm_fault *vmf) noexcept nogil:
+    """What is mapped: the whole of a large folio if its range lies in the mm and all its PTEs name its slots, else a page.
+
+    Context: folio locked, page-table lock held.
+    """
+    cdef uint32_t nr = folio_pages(cpu, vmf.folio), at = <uint32_t>(vmf.entry & (nr - 1)), first = vmf.page - at, i
+    cdef uint64_t pte = vmf.orig_pte - (<uint64_t>at << 9)
+    map_one(vmf, at)
+    if nr == 1 or vmf.page < at or first + nr > cpu.m.geo.pages or first // PTES_PER_PTL != (first + nr - 1) // PTES_PER_PTL:
+        return
+    for i in range(nr):
+        if load64(pte_of(cpu, vmf.mm, first + i)) != pte + (<uint64_t>i << 9):
+            return
+    vmf.first = first
+    vmf.start = vmf.entry - at
+    vmf.subpage = 0
+    vmf.nr = nr
+
+
+cdef bint may_map(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
+    """Whether the range may be mapped. A large folio that has never been mapped is so as a whole or not at all: what
+    cannot be leaves the swap cache again, and smaller folios come in its place.
+
+    Context: folio locked, page-table lock held; takes cluster lock.
+    """
+    if vmf.nr == folio_pages(cpu, vmf.folio) or folio_test(folio_of(cpu, vmf.folio), PG_ANON):
+        return True
+    if not vmf.bypass and not folio_test(folio_of(cpu, vmf.folio), PG_DIRTY | PG_WRITEBACK):
+        p.swap_cache_del_folio(cpu, vmf.folio)
+    return False
+
+
 cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     """Verify and map. Context: folio locked, unlocked here; takes page-table lock."""
     cdef int result = FAULT_DONE
@@ -134,10 +171,13 @@ cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
         folio_unlock(cpu, vmf.folio)
         return result
     if pte_unchanged(cpu, vmf) and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
-        store32(&folio_of(cpu, vmf.folio).index, vmf.page)
-        store32(&folio_of(cpu, vmf.folio).anon_vma, cpu.m.mms[vmf.mm].anon_vma)
-        check_slot_kept(cpu, vmf, load64(pte_of(cpu, vmf.mm, vmf.page)))
-        p.map_swapped_in(cpu, vmf)
+        choose_range(cpu, vmf)
+        if may_map(cpu, p, vmf):
+            folio_becomes_anon(cpu, vmf)
+            check_slot_kept(cpu, vmf, load64(pte_of(cpu, vmf.mm, vmf.page)))
+            p.map_swapped_in(cpu, vmf)
+        else:
+            count(cpu, EV_REFAULT_RACED)
     elif load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte:
         count(cpu, EV_VM_FAULT_SIGBUS)
         result = EIO
@@ -145,7 +185,7 @@ cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
         count(cpu, EV_REFAULT_RACED)
         p.folio_free_swap(cpu, vmf.folio)
     folio_unlock(cpu, vmf.folio)
-    pte_unlock(cpu, vmf.mm, vmf.page)
+    ptes_unlock(cpu, vmf.mm, vmf.first, vmf.first + vmf.nr)
     return result
 
 
@@ -175,6 +215,9 @@ cdef int handle_fault(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept n
     """Context: mmap_lock held, dropped when FAULT_RETRY; sleeps."""
     if pte_present(vmf.orig_pte):
         return do_wp_page(cpu, p, vmf)
+    if is_migration_pte(vmf.orig_pte):
+        migration_entry_wait(cpu, vmf.mm)
+        return FAULT_DONE
     if is_swap_pte(vmf.orig_pte):
         vmf.entry = pte_to_swp_entry(vmf.orig_pte)
         vmf.failures = failures(cpu)
@@ -222,7 +265,9 @@ cdef int access_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, bint write
         vmf.orig_pte = seen
         vmf.entry = 0
         vmf.folio = 0
-        vmf.fresh = vmf.bypass = vmf.claimed = False
+        vmf.fresh = vmf.bypass = vmf.claimed = vmf.spurious = False
+        vmf.orders = cpu.m.geo.anon_orders
+        map_one(&vmf, 0)
         count(cpu, EV_PGFAULT)
         mmap_read_lock(cpu, mm)
         result = handle_fault(cpu, p, &vmf, first)

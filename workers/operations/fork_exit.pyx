@@ -5,15 +5,15 @@ from shm.atomic cimport add_i32, cas32, load64, store32, store64, store_i32
 from shm.folio cimport PG_ANON_EXCLUSIVE
 from shm.layout cimport expected_of, ptl_of
 from shm.mm cimport (
-    MM_EXITING, MM_FORKING, MM_LIVE, MM_UNUSED, MM_WORDS, MMLIST_NONE, PTES_PER_PTL, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t, is_swap_pte,
-    mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
+    MM_EXITING, MM_FORKING, MM_LIVE, MM_UNUSED, MM_WORDS, MMLIST_NONE, PTES_PER_PTL, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t,
+    is_migration_pte, is_swap_pte, mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.vmstat cimport EV_EXITS, EV_FORKS, LAT_EXIT, LAT_FORK
 from workers.cpu cimport WRITES, Cpu, count, point, record
 from workers.mm.errno cimport EAGAIN, ENODEV, ENOMEM
 from workers.mm.filemap cimport mmap_write_lock, mmap_write_unlock
 from workers.mm.memcontrol cimport css_join, css_leave
-from workers.mm.page_alloc cimport folio_clear, folio_get, folio_of, folio_put
+from workers.mm.page_alloc cimport folio_clear, folio_get, folio_of, folio_put, page_folio
 from workers.mm.rmap cimport (
     declare_mm_user, folio_add_anon_rmap, folio_remove_rmap, mmlist_add, pte_lock, pte_of, ptep_get, ptes_unlock, set_pte,
 )
@@ -81,7 +81,7 @@ cdef int copy_pte(Cpu cpu, Protocol p, uint32_t parent, uint32_t child, uint32_t
     if pte == 0:
         return 0
     if pte_present(pte):
-        folio_get(cpu, pte_pfn(pte))
+        folio_get(cpu, page_folio(cpu, pte_pfn(pte)))
         folio_add_anon_rmap(cpu, pte_pfn(pte), False)
         folio_clear(folio_of(cpu, pte_pfn(pte)), PG_ANON_EXCLUSIVE)
         pte &= ~<uint64_t>PTE_WRITE
@@ -164,10 +164,14 @@ cdef void zap_pte(Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nogi
     """Context: page-table lock held; takes cluster lock, lruvec lock."""
     cdef uint64_t *ptep = pte_of(cpu, mm, page)
     cdef uint64_t pte = load64(ptep)
+    cdef uint32_t pfn
     if pte_present(pte):
+        pfn = page_folio(cpu, pte_pfn(pte))
         set_pte(cpu, mm, page, 0)
         folio_remove_rmap(cpu, pte_pfn(pte))
-        folio_put(cpu, pte_pfn(pte))
+        folio_put(cpu, pfn)
+    elif is_migration_pte(pte):  # whoever splits its folio has its reference, and its place among the mappings
+        set_pte(cpu, mm, page, 0)
     elif is_swap_pte(pte):
         p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, in the same section
         set_pte(cpu, mm, page, 0)

@@ -1,20 +1,23 @@
 """MADV_PAGEOUT reclaims pages of this mm alone at once; MADV_COLD makes them the next to go; MADV_WILLNEED reads what is
 swapped out ahead of its use; MADV_DONTNEED drops pages, memory and slots; MADV_FREE lets reclaim drop them, unless they
 are stored to before it comes."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport load32, load64, load_i32
-from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, folio_t
+from shm.folio cimport PG_ACTIVE, PG_DIRTY, PG_SWAPCACHE, folio_t
 from shm.layout cimport expected_of
 from shm.mm cimport PTE_ACCESSED, PTE_DIRTY, expect_freed, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_DONTNEEDS, EV_OPERATIONS, EV_PAGEOUTS
 from workers.cpu cimport READS, Cpu, count, point
 from workers.mm.filemap cimport folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
-from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_test
+from workers.mm.huge_memory cimport split_folio
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_of, folio_pages, folio_put, folio_test, folio_test_large, page_folio,
+)
 from workers.mm.page_io cimport swap_read_folio
-from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, set_pte
-from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree
+from workers.mm.rmap cimport pte_lock, pte_maps_folio, pte_of, pte_unlock, ptep_get, set_pte
+from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree, lru_add
 from workers.operations.fork_exit cimport zap_range
 from workers.operations.reclaim cimport shrink_folio_list
 from workers.mm.protocol cimport PIN_READ, Protocol
@@ -26,32 +29,103 @@ cdef inline bint mapped_once(Cpu cpu, uint32_t pfn) noexcept nogil:
     return load_i32(&folio_of(cpu, pfn).mapcount) == 1
 
 
-cdef uint32_t isolate_range(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end, uint32_t *batch) noexcept nogil:
-    """Present pages of [first, end) that no other mm maps, off their lists. Context: takes page-table locks."""
+cdef uint32_t isolate_range(
+    Cpu cpu, uint32_t mm, uint32_t first, uint32_t end, uint32_t low, uint32_t high, uint32_t *batch
+) noexcept nogil:
+    """Present folios with a page in [first, end) that no other mm maps and that [low, high) has all of, off their lists.
+
+    Context: takes page-table locks.
+    """
     cdef uint32_t page, pfn, n = 0
     cdef uint64_t pte
     for page in range(first, end):
         pte_lock(cpu, mm, page)
         pte = load64(pte_of(cpu, mm, page))
         if pte_present(pte):
-            pfn = pte_pfn(pte)
-            if mapped_once(cpu, pfn) and folio_isolate_lru(cpu, pfn):
+            pfn = page_folio(cpu, pte_pfn(pte))
+            if folio_test_large(cpu, pfn):
+                pfn = isolate_large(cpu, mm, page, low, high)
+            elif not (mapped_once(cpu, pfn) and folio_isolate_lru(cpu, pfn)):
+                pfn = 0
+            if pfn:
                 batch[n] = pfn
                 n += 1
         pte_unlock(cpu, mm, page)
     return n
 
 
+cdef uint32_t isolate_large(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t end) noexcept nogil:
+    """The large folio that the page belongs to, off its list, if [first, end) has all of it and no other mm maps it; PFN_NONE.
+
+    Context: page-table lock held; takes lruvec lock.
+    """
+    cdef uint32_t pfn = page_folio(cpu, pte_pfn(load64(pte_of(cpu, mm, page)))), nr = folio_pages(cpu, pfn), at
+    cdef uint32_t start = folio_of(cpu, pfn).index
+    if start < first or start + nr > end:
+        return 0
+    point(cpu, &folio_of(cpu, pfn).mapcount, READS)
+    if load_i32(&folio_of(cpu, pfn).mapcount) != <int32_t>nr:
+        return 0
+    for at in range(start, start + nr):
+        if not pte_maps_folio(cpu, load64(pte_of(cpu, mm, at)), pfn):
+            return 0
+    return pfn if folio_isolate_lru(cpu, pfn) else 0
+
+
+cdef void split_at(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t end) noexcept nogil:
+    """Split the folio that maps the page if it is large, reaches beyond [first, end), and no other mm maps it.
+
+    Context: mm_users held; takes page-table lock; folio lock by trylock; sleeps.
+    """
+    cdef uint32_t pfn = 0, nr = 0, i, mapped = 0
+    cdef uint64_t pte
+    cdef bint locked = False
+    pte = ptep_get(cpu, mm, page)
+    if not pte_present(pte) or not folio_test_large(cpu, page_folio(cpu, pte_pfn(pte))):
+        return
+    pte_lock(cpu, mm, page)
+    pte = load64(pte_of(cpu, mm, page))
+    if pte_present(pte):
+        pfn = page_folio(cpu, pte_pfn(pte))
+        nr = folio_pages(cpu, pfn)
+        for i in range(nr if nr > 1 else 0):
+            mapped += pte_maps_folio(cpu, load64(pte_of(cpu, mm, folio_of(cpu, pfn).index + i)), pfn)
+        point(cpu, &folio_of(cpu, pfn).mapcount, READS)
+        if nr > 1 and (folio_of(cpu, pfn).index < first or folio_of(cpu, pfn).index + nr > end or mapped != nr) and (
+                load_i32(&folio_of(cpu, pfn).mapcount) == <int32_t>mapped) and folio_trylock(cpu, pfn):
+            locked = True
+            if not folio_isolate_lru(cpu, pfn):
+                folio_unlock(cpu, pfn)
+                locked = False
+    pte_unlock(cpu, mm, page)
+    if not locked:
+        return
+    mapped = split_folio(cpu, pfn) == 0
+    folio_unlock(cpu, pfn)
+    for i in range(nr if mapped else 1):
+        lru_add(cpu, pfn + i, folio_test(folio_of(cpu, pfn + i), PG_ACTIVE))
+        folio_put(cpu, pfn + i)
+
+
+cdef void split_ends(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """Large folios that a range has a part of are split, so that it has whole folios alone. Context: as split_at."""
+    cdef uint32_t page
+    if cpu.m.geo.anon_orders:
+        for page in range(first, end):
+            split_at(cpu, mm, page, first, end)
+
+
 cdef uint32_t madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
     """MADV_PAGEOUT of pages [first, end). Returns how many left memory. Context: mm_users held, no lock; sleeps."""
     cdef uint32_t[ISOLATE_BATCH] batch
-    cdef uint32_t n, stop, freed = 0
+    cdef uint32_t n, stop, low = first, freed = 0
     count(cpu, EV_OPERATIONS)
     count(cpu, EV_PAGEOUTS)
     mmap_read_lock(cpu, mm)
+    split_ends(cpu, mm, first, end)
     while first < end:
         stop = first + ISOLATE_BATCH if first + ISOLATE_BATCH < end else end
-        n = isolate_range(cpu, mm, first, stop, batch)
+        n = isolate_range(cpu, mm, first, stop, low, end, batch)
         freed += shrink_folio_list(cpu, p, batch, n, True)
         first = stop
     mmap_read_unlock(cpu, mm)
@@ -76,10 +150,11 @@ cdef void madvise_cold(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexc
     cdef uint64_t pte
     count(cpu, EV_OPERATIONS)
     mmap_read_lock(cpu, mm)
+    split_ends(cpu, mm, first, end)
     for page in range(first, end):
         pte_lock(cpu, mm, page)
         pte = load64(pte_of(cpu, mm, page))
-        if pte_present(pte) and mapped_once(cpu, pte_pfn(pte)):
+        if pte_present(pte) and not folio_test_large(cpu, page_folio(cpu, pte_pfn(pte))) and mapped_once(cpu, pte_pfn(pte)):
             if pte & PTE_ACCESSED:
                 set_pte(cpu, mm, page, pte & ~<uint64_t>PTE_ACCESSED)
             folio_deactivate(cpu, pte_pfn(pte))
@@ -146,7 +221,7 @@ cdef void free_pte(Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nog
         p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, as in a zap
         set_pte(cpu, mm, page, 0)
         expected[0] = 0
-    elif pte_present(pte) and is_only_copy(cpu, p, pte_pfn(pte)):
+    elif pte_present(pte) and not folio_test_large(cpu, page_folio(cpu, pte_pfn(pte))) and is_only_copy(cpu, p, pte_pfn(pte)):
         if pte & (PTE_ACCESSED | PTE_DIRTY):
             set_pte(cpu, mm, page, pte & ~<uint64_t>(PTE_ACCESSED | PTE_DIRTY))
         if folio_mark_lazyfree(cpu, pte_pfn(pte)):
@@ -162,6 +237,7 @@ cdef void madvise_free(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_
     cdef uint32_t page
     count(cpu, EV_OPERATIONS)
     mmap_read_lock(cpu, mm)
+    split_ends(cpu, mm, first, end)
     for page in range(first, end):
         pte_lock(cpu, mm, page)
         free_pte(cpu, p, mm, page)

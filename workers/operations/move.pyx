@@ -9,7 +9,7 @@ from shm.atomic cimport load64, store32
 from shm.folio cimport PG_ANON_EXCLUSIVE, folio_t
 from shm.layout cimport expected_of, ptl_of
 from shm.mm cimport (
-    PTES_PER_PTL, PTE_DIRTY, PTE_SWP_EXCLUSIVE, expect_moved, is_swap_pte, mk_pte, pte_pfn, pte_present, pte_to_swp_entry,
+    PTES_PER_PTL, PTE_DIRTY, PTE_SWP_EXCLUSIVE, expect_moved, is_migration_pte, is_swap_pte, mk_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio
@@ -179,6 +179,8 @@ cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32
         result = EEXIST
     elif pte_present(move.pte):
         result = move_present(cpu, &move)
+    elif is_migration_pte(move.pte):
+        result = EAGAIN
     elif is_swap_pte(move.pte):
         result = move_swapped(cpu, p, &move)
     mmap_read_unlock(cpu, mm)

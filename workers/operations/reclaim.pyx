@@ -7,18 +7,22 @@ from shm.folio cimport (
 )
 from shm.memcg cimport COUNTER_MEMORY, LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, mem_cgroup
 from shm.shmem cimport MAPPING_NONE
-from shm.vmstat cimport EV_PGLAZYFREED, EV_PGSCAN, EV_PGSTEAL, LAT_RECLAIM, WAIT_RECLAIM
+from shm.vmstat cimport (
+    EV_PGLAZYFREED, EV_PGSCAN, EV_PGSTEAL, EV_SWPOUT_LARGE, EV_THP_SWPOUT_FALLBACK, LAT_RECLAIM, WAIT_RECLAIM,
+)
 from workers.cpu cimport READS, Cpu, account_less, count, point, record, waited
 from workers.mm.filemap cimport folio_trylock, folio_unlock, wait_event_tick
+from workers.mm.huge_memory cimport split_folio
 from workers.mm.memcontrol cimport (
     mem_cgroup_get_nr_swap_pages, mem_cgroup_is_descendant, mem_cgroup_iter,
 )
 from workers.mm.page_alloc cimport (
-    folio_clear, folio_of, folio_put, folio_ref_freeze, folio_set, folio_test, folio_test_set, free_folio,
+    folio_clear, folio_of, folio_pages, folio_put, folio_ref_freeze, folio_set, folio_test, folio_test_large, folio_test_set,
+    free_folio,
 )
 from workers.mm.page_counter cimport counter_of
 from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_writeout
-from workers.mm.rmap cimport folio_mapped, folio_referenced, try_to_unmap
+from workers.mm.rmap cimport folio_mapped, folio_partially_mapped, folio_referenced, try_to_unmap
 from workers.mm.shmem cimport shmem_writeout
 from workers.mm.swap_state cimport mem_cgroup_swap_full
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, isolate_lru_folios, lru_add
@@ -100,7 +104,27 @@ cdef int write_and_remove(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
     return PAGE_FREED
 
 
-cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references) noexcept nogil:
+cdef int add_to_swap(Cpu cpu, Protocol p, uint32_t pfn, bint *split) noexcept nogil:
+    """Slots for a folio. What has lost a part of its mappings, or finds no room as a whole, is split before; its other pages
+    then wait for their turn. PAGE_FREED: go on. Context: folio locked and isolated; takes cluster locks; may sleep."""
+    if folio_partially_mapped(cpu, pfn):
+        if split_folio(cpu, pfn) < 0:
+            return PAGE_ACTIVATE
+        split[0] = True
+    if p.folio_alloc_swap(cpu, pfn) < 0:
+        if not folio_test_large(cpu, pfn) or split_folio(cpu, pfn) < 0:
+            return PAGE_ACTIVATE
+        split[0] = True
+        count(cpu, EV_THP_SWPOUT_FALLBACK)
+        if p.folio_alloc_swap(cpu, pfn) < 0:
+            return PAGE_ACTIVATE
+    if folio_test_large(cpu, pfn):
+        count(cpu, EV_SWPOUT_LARGE)
+    folio_set(folio_of(cpu, pfn), PG_DIRTY)
+    return PAGE_FREED
+
+
+cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references, bint *split) noexcept nogil:
     """One isolated folio through all steps (kernel: shrink_folio_list). Context: a reference held; no lock; may sleep."""
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef int verdict
@@ -116,10 +140,7 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
         if not folio_test(folio, PG_ANON):  # never mapped: of a fault that has not come to its end, or is given up
             folio_unlock(cpu, pfn)
             return PAGE_KEEP
-        if p.folio_alloc_swap(cpu, pfn) < 0:
-            verdict = PAGE_ACTIVATE
-        else:
-            folio_set(folio, PG_DIRTY)
+        verdict = add_to_swap(cpu, p, pfn, split)
     if verdict == PAGE_FREED and folio_mapped(cpu, pfn) and not try_to_unmap(cpu, p, pfn):
         verdict = PAGE_ACTIVATE
     if verdict != PAGE_FREED:
@@ -130,23 +151,35 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
     return write_and_remove(cpu, p, pfn) if folio_test(folio, PG_SWAPBACKED) else drop_lazyfree(cpu, pfn)
 
 
+cdef uint32_t shrink_one(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references, bint *split) noexcept nogil:
+    """Reclaim one isolated folio, or put it back. Pages that are free now. `split`: the folio was one of more pages, which
+    are isolated now each for itself. Context: as shrink_folio_list."""
+    cdef uint32_t nr = folio_pages(cpu, pfn)
+    cdef int verdict = reclaim_folio(cpu, p, pfn, ignore_references, split)
+    if verdict == PAGE_FREED:
+        return 1 if split[0] else nr
+    lru_add(cpu, pfn, verdict == PAGE_ACTIVATE)
+    folio_put(cpu, pfn)
+    return 0
+
+
 cdef uint32_t shrink_folio_list(Cpu cpu, Protocol p, uint32_t *batch, uint32_t n, bint ignore_references) noexcept nogil:
-    """Reclaim what can be of `n` isolated folios; the rest goes back to the lists. Returns how many are free.
+    """Reclaim what can be of `n` isolated folios; the rest goes back to the lists. Returns how many pages are free.
 
     When zswap has refused one of them, it is shrunk before this returns (kernel: by a worker).
     Context: a reference of each held; no lock; may sleep.
     """
-    cdef uint32_t i, freed = 0
-    cdef int verdict
+    cdef uint32_t i, page, nr, scanned = 0, freed = 0
+    cdef bint split
     for i in range(n):
-        verdict = reclaim_folio(cpu, p, batch[i], ignore_references)
-        if verdict == PAGE_FREED:
-            freed += 1
-        else:
-            lru_add(cpu, batch[i], verdict == PAGE_ACTIVATE)
-            folio_put(cpu, batch[i])
+        nr = folio_pages(cpu, batch[i])
+        scanned += nr
+        split = False
+        freed += shrink_one(cpu, p, batch[i], ignore_references, &split)
+        for page in range(batch[i] + 1, batch[i] + (nr if split else 1)):
+            freed += shrink_one(cpu, p, page, ignore_references, &split)
     zswap_shrink_worker(cpu, p)
-    cpu.my.events[EV_PGSCAN] += n
+    cpu.my.events[EV_PGSCAN] += scanned
     cpu.my.events[EV_PGSTEAL] += freed
     return freed
 

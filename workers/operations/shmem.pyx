@@ -108,6 +108,7 @@ cdef int shmem_swapin_folio(Cpu cpu, Protocol p, uint32_t inode, uint32_t page, 
     vmf.mm = vmf.page = vmf.folio = 0
     vmf.memcg = SHMEM_MEMCG
     vmf.orig_pte = 0
+    vmf.orders = 0
     vmf.entry = entry
     vmf.write = vmf.fresh = vmf.bypass = vmf.claimed = False
     if not p.pin_device(cpu, entry, PIN_FAULT):

@@ -22,8 +22,8 @@ from workers.mm.filemap cimport (
     folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
 )
 from workers.mm.memcontrol cimport slot_of
-from workers.mm.memory cimport set_present
-from workers.mm.page_alloc cimport folio_of, folio_put, folio_test, stack_pop, stack_push
+from workers.mm.memory cimport folio_becomes_anon, map_one, set_present
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put, folio_test, stack_pop, stack_push
 from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get
 from workers.mm.swap_avail cimport add_to_avail_list, del_from_avail_list
 from workers.mm.swap_discard cimport flush_discard_work
@@ -46,8 +46,8 @@ cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     """
     pte_lock(cpu, vmf.mm, vmf.page)
     if load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
-        store32(&folio_of(cpu, vmf.folio).index, vmf.page)
-        store32(&folio_of(cpu, vmf.folio).anon_vma, cpu.m.mms[vmf.mm].anon_vma)
+        map_one(vmf, <uint32_t>(vmf.entry & (folio_pages(cpu, vmf.folio) - 1)))
+        folio_becomes_anon(cpu, vmf)
         check_slot_kept(cpu, vmf, vmf.orig_pte)
         set_present(cpu, vmf)
         swap_free(cpu, p, vmf.entry)

@@ -2,7 +2,7 @@
 
 A version's own steps are in its file; what stands here is that of swap_map with SWAP_HAS_CACHE, the oldest form.
 """
-from libc.stdint cimport uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t, uint8_t
 
 from shm.atomic cimport load32, load64, load8, load_i32, store8
 from shm.cluster cimport swap_cluster_info
@@ -19,7 +19,7 @@ from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of, workingset_eviction
 from workers.mm.page_alloc cimport (
-    folio_of, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
+    folio_of, folio_pages, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
 )
 from workers.mm.rmap cimport folio_mapped
 from workers.mm.protocol cimport ADD_ALLOC, PIN_ZAP, SWAPIN_READAHEAD, TTRS_ANYWAY, TTRS_FULL, TTRS_UNMAPPED, Protocol, vm_fault
@@ -28,7 +28,7 @@ from workers.mm.swap_alloc cimport swap_alloc_entry
 from workers.mm.swap_count cimport add_swap_count_continuation, map_count_down, map_count_up
 from workers.mm.zswap_pool cimport zswap_tree_load
 from workers.mm.swap_state cimport (
-    folio_matches_swap_entry, mem_cgroup_swap_full, swap_cache_get_folio, swap_entry_swapped,
+    folio_matches_swap_entry, folio_swapped, mem_cgroup_swap_full, swap_cache_get_folio,
 )
 from workers.mm.swapfile cimport (
     get_swap_device, put_swap_device, put_swap_folio, si_of, swap_cache_lock, swap_cache_unlock, swap_cluster_lock,
@@ -115,23 +115,23 @@ cdef class Base(Protocol):
     cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil:
         """Context: folio locked, page-table lock held. When swap is short, and for a store to a page that nobody else has."""
         return mem_cgroup_swap_full(cpu, vmf.folio) or (
-            vmf.write and load_i32(&folio_of(cpu, vmf.folio).refcount) == extra_refs + 1)
+            vmf.write and load_i32(&folio_of(cpu, vmf.folio).refcount) == extra_refs + <int>folio_pages(cpu, vmf.folio))
 
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster locks. The slot is allocated first and the folio put in the cache after it."""
-        cdef swp_entry_t entry = find_slots(cpu, self, pfn, 0)
+        cdef swp_entry_t entry = find_slots(cpu, self, pfn, folio_of(cpu, pfn).order)
         if not entry:
             return ENOMEM
         if mem_cgroup_try_charge_swap(cpu, self, pfn, entry) < 0:
-            put_swap_folio(cpu, self, entry)
-            cpu.my.reserved_entry = 0
+            put_swap_folio(cpu, self, entry, folio_pages(cpu, pfn))
+            cpu.my.reserved_entry = cpu.my.reserved_nr = 0
             return ENOMEM
         if self.swap_cache_add_folio(cpu, pfn, entry, NULL, ADD_ALLOC) < 0:
             warn(cpu, WARN_ADD_CACHED, entry, pfn, 0)
-            put_swap_folio(cpu, self, entry)
-            cpu.my.reserved_entry = 0
+            put_swap_folio(cpu, self, entry, folio_pages(cpu, pfn))
+            cpu.my.reserved_entry = cpu.my.reserved_nr = 0
             return ENOMEM
-        cpu.my.reserved_entry = 0
+        cpu.my.reserved_entry = cpu.my.reserved_nr = 0
         return 0
 
     cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil:
@@ -141,12 +141,13 @@ cdef class Base(Protocol):
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes the lock of the word. A frozen folio is nobody's: every lookup spins until it is out."""
         cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+        cdef int32_t refs = 1 + <int32_t>folio_pages(cpu, pfn)
         swap_cache_lock(cpu, entry)
-        if not folio_ref_freeze(cpu, pfn, 2):
+        if not folio_ref_freeze(cpu, pfn, refs):
             swap_cache_unlock(cpu, entry)
             return False
         if folio_test(folio_of(cpu, pfn), PG_DIRTY):
-            folio_ref_unfreeze(cpu, pfn, 2)
+            folio_ref_unfreeze(cpu, pfn, refs)
             swap_cache_unlock(cpu, entry)
             return False
         self.swap_cache_evict(cpu, pfn, entry, workingset_eviction(cpu, pfn))
@@ -198,7 +199,7 @@ cdef class Base(Protocol):
         cdef folio_t *folio = folio_of(cpu, pfn)
         if not folio_test(folio, PG_SWAPCACHE) or folio_test(folio, PG_WRITEBACK):
             return False
-        if swap_entry_swapped(cpu, load64(&folio.swap)):
+        if folio_swapped(cpu, pfn):
             return False
         self.swap_cache_del_folio(cpu, pfn)
         folio_set(folio, PG_DIRTY)

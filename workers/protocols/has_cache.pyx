@@ -20,13 +20,13 @@ from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_refault,
 )
 from workers.mm.memory cimport alloc_charged_folio, alloc_swap_folio, put_locked_folio, set_present
-from workers.mm.page_alloc cimport folio_clear, folio_of, folio_put, folio_set, folio_test
+from workers.mm.page_alloc cimport folio_clear, folio_of, folio_pages, folio_put_refs, folio_set, folio_test
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    put_swap_folio, swap_cache_lock, swap_cache_unlock, swap_count, swap_free, swap_word, swapcache_prepare,
+    claim_begins, put_swap_folio, swap_cache_lock, swap_cache_unlock, swap_count, swap_free_nr, swap_word, swapcache_prepare,
     synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
@@ -57,8 +57,8 @@ cdef class HasCache(Base):
         cdef swp_entry_t entry = folio_of(cpu, pfn).swap
         swap_cache_lock(cpu, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
-        self.leave_unlock(cpu, entry)
-        folio_put(cpu, pfn)
+        self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
+        folio_put_refs(cpu, pfn, folio_pages(cpu, pfn))
 
     cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
         """Context: the device is pinned; may sleep, a tick at a time while somebody else has the bit."""
@@ -74,6 +74,7 @@ cdef class HasCache(Base):
         cdef uint64_t shadow = 0
         cdef uint32_t pfn, own = 0
         cdef swp_entry_t outer = cpu.my.claimed_entry
+        cdef uint32_t outer_nr = <uint32_t>cpu.my.claimed_nr
         cdef int err = EEXIST
         fresh[0] = False
         while True:
@@ -84,7 +85,7 @@ cdef class HasCache(Base):
                 own = alloc_swap_folio(cpu)
                 if not own:
                     return 0
-            err = swapcache_prepare(cpu, entry)
+            err = swapcache_prepare(cpu, entry, 1)
             if err != EEXIST:
                 break
             count(cpu, EV_SWAPCACHE_EEXIST)
@@ -98,14 +99,14 @@ cdef class HasCache(Base):
             if own:
                 put_locked_folio(cpu, own)
             return pfn
-        cpu.my.claimed_entry = entry  # W_claim: until the folio is in the cache, losers find nothing
+        claim_begins(cpu, entry, 1)  # W_claim: until the folio is in the cache, losers find nothing
         if mem_cgroup_swapin_charge_folio(cpu, own, memcg, entry) < 0:
-            put_swap_folio(cpu, self, entry)
-            cpu.my.claimed_entry = outer
+            put_swap_folio(cpu, self, entry, 1)
+            claim_begins(cpu, outer, outer_nr)
             put_locked_folio(cpu, own)
             return 0
         self.swap_cache_add_folio(cpu, own, entry, &shadow, ADD_SWAPIN)
-        cpu.my.claimed_entry = outer
+        claim_begins(cpu, outer, outer_nr)
         memcg1_swapin(cpu, entry, 1)
         if shadow:
             workingset_refault(cpu, own, shadow)
@@ -117,13 +118,21 @@ cdef class HasCache(Base):
         """Context: the device is pinned; may sleep. The bypass: a private folio under the bit, until fault_done."""
         if not synchronous_io(cpu, vmf.entry) or swap_count(cpu, vmf.entry) != 1:
             return SWAPIN_READAHEAD
-        if swapcache_prepare(cpu, vmf.entry) < 0:
+        if not self.claim(cpu, vmf, vmf.entry, 1):
+            return SWAPIN_REFAULT
+        return self.swapin_bypass(cpu, vmf)
+
+    cdef bint claim(self, Cpu cpu, vm_fault *vmf, swp_entry_t entry, uint32_t nr) noexcept nogil:
+        """Claim the slots that a bypass reads, until fault_done. False: refused, and waited. Context: device pinned; sleeps."""
+        if swapcache_prepare(cpu, entry, nr) < 0:
             count(cpu, EV_SWAPCACHE_EEXIST)
             self.claim_refused(cpu, True)
-            return SWAPIN_REFAULT
+            return False
         vmf.claimed = True
-        cpu.my.claimed_entry = vmf.entry  # W_byp: over the whole read, and the PTE
-        return self.swapin_bypass(cpu, vmf)
+        vmf.claim = entry
+        vmf.claim_nr = nr
+        claim_begins(cpu, entry, nr)  # W_byp: over the whole read, and the PTE
+        return True
 
     cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Read into a private folio, which no lookup finds. Context: device pinned; may sleep."""
@@ -133,24 +142,28 @@ cdef class HasCache(Base):
         own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
         if not own:
             return SWAPIN_OOM
-        memcg1_swapin(cpu, vmf.entry, 1)
-        word = swap_word(cpu, vmf.entry)
+        self.read_private(cpu, vmf, own, vmf.entry)
+        return SWAPIN_FOLIO
+
+    cdef void read_private(self, Cpu cpu, vm_fault *vmf, uint32_t own, swp_entry_t entry) noexcept nogil:
+        """The rest of a bypass: slots from `entry` on into the new folio. Context: device pinned, folio locked; may sleep."""
+        cdef uint64_t *word = swap_word(cpu, entry)
+        memcg1_swapin(cpu, entry, folio_pages(cpu, own))
         if word != NULL and swp_tb_is_shadow(load64(word)):
             workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
         lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
         folio_set(folio_of(cpu, own), PG_CLAIMED)
-        store64(&folio_of(cpu, own).swap, vmf.entry)
+        store64(&folio_of(cpu, own).swap, entry)
         vmf.folio = own
         vmf.fresh = True
         vmf.generation = present_generation(cpu, vmf.entry)  # from here on a free is one behind the reader's back
         swap_read_folio(cpu, own)
         store64(&folio_of(cpu, own).swap, 0)
         folio_clear(folio_of(cpu, own), PG_CLAIMED)
-        return SWAPIN_FOLIO
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The count goes first, the PTE last (up to 6.19)."""
-        swap_free(cpu, self, vmf.entry)
+        swap_free_nr(cpu, self, vmf.start, vmf.nr)
         if self.should_try_to_free_swap(cpu, vmf, 1):  # the fault's own reference: the PTE comes later
             self.folio_free_swap(cpu, vmf.folio)
         set_present(cpu, vmf)
@@ -158,26 +171,27 @@ cdef class HasCache(Base):
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: no lock held; takes cluster lock (kernel: swapcache_clear). Frees a slot that nobody refers to now."""
         if vmf.claimed:
-            put_swap_folio(cpu, self, vmf.entry)
-            cpu.my.claimed_entry = 0
+            put_swap_folio(cpu, self, vmf.claim, vmf.claim_nr)
+            claim_begins(cpu, 0, 0)
             vmf.claimed = False
 
     cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
         """Context: folio locked and frozen; swap_cache_lock held, dropped here; takes cluster lock. The bit goes last."""
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
         memcg1_swapout(cpu, self, pfn, entry)
-        self.leave_unlock(cpu, entry)
+        self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
 
-    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
         """Out of the cache, the bit still set: W_del, until it is cleared.
 
         Context: swap_cache_lock held, dropped here; takes cluster lock after it.
         """
         cdef swp_entry_t outer = cpu.my.claimed_entry
-        cpu.my.claimed_entry = entry
+        cdef uint32_t outer_nr = <uint32_t>cpu.my.claimed_nr
+        claim_begins(cpu, entry, nr)
         swap_cache_unlock(cpu, entry)
-        put_swap_folio(cpu, self, entry)
-        cpu.my.claimed_entry = outer
+        put_swap_folio(cpu, self, entry, nr)
+        claim_begins(cpu, outer, outer_nr)
 
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:
         """Who cannot have the bit waits before it tries again: a fault, or a readahead. Context: the device is pinned; sleeps."""

@@ -7,14 +7,23 @@
 - Cost: one read where the wake-up comes; the whole tick where the bit was cleared between the failed claim and the enqueuing,
   or by a readahead or a reclaim. Every clear wakes the losers of all slots.
 """
+from libc.stdint cimport uint32_t, uint64_t
+
 from shm.folio cimport PG_DIRTY
+from shm.swp_entry cimport swp_entry_t
+from shm.zone cimport MAX_FOLIO_ORDER
 from workers.cpu cimport Cpu
 from workers.mm.filemap cimport swapcache_wait, swapcache_wake
-from workers.mm.page_alloc cimport folio_of, folio_set
-from workers.mm.protocol cimport SWAPIN_READAHEAD, vm_fault
+from workers.mm.memory cimport alloc_swapin_folio, put_locked_folio
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set
+from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault
 from workers.mm.shmem cimport shmem_bypass_done, shmem_swap_alloc_folio
-from workers.mm.swapfile cimport swap_free, synchronous_io
+from workers.mm.swapfile cimport swap_count, swap_free, synchronous_io
 from workers.protocols.has_cache cimport HasCache
+
+
+cdef enum:
+    PMD_FOLIO = 1 << MAX_FOLIO_ORDER  # the bit of that order, which a bypass does not read
 
 
 cdef class HasCacheWaitqueue(HasCache):
@@ -22,6 +31,26 @@ cdef class HasCacheWaitqueue(HasCache):
         self.name = "has_cache_waitqueue"
         self.i_pages = False
         self.zeromap = True
+
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: the device is pinned; may sleep. A folio of up to half a PMD, charged before its slots are claimed."""
+        cdef uint32_t own, nr
+        cdef swp_entry_t entry
+        if vmf.orders == 0:
+            return HasCache.swapin_folio(self, cpu, vmf)
+        if not synchronous_io(cpu, vmf.entry) or swap_count(cpu, vmf.entry) != 1:
+            return SWAPIN_READAHEAD
+        vmf.bypass = True
+        own = alloc_swapin_folio(cpu, vmf, vmf.orders & (PMD_FOLIO - 1))
+        if not own:
+            return SWAPIN_OOM
+        nr = folio_pages(cpu, own)
+        entry = vmf.entry & ~<uint64_t>(nr - 1)
+        if not self.claim(cpu, vmf, entry, nr):
+            put_locked_folio(cpu, own)
+            return SWAPIN_REFAULT
+        self.read_private(cpu, vmf, own, entry)
+        return SWAPIN_FOLIO
 
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: no lock held; takes the cluster lock, then the queue's. waitqueue_active is read without a barrier."""

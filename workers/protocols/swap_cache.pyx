@@ -22,15 +22,15 @@ from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
 from workers.mm.memcontrol cimport (
     mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_refault,
 )
-from workers.mm.memory cimport alloc_charged_folio, alloc_swap_folio, put_locked_folio, set_present
-from workers.mm.page_alloc cimport folio_of, folio_put, folio_set, folio_test
+from workers.mm.memory cimport alloc_swap_folio, alloc_swapin_folio, put_locked_folio, set_present
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put_refs, folio_set, folio_test, folio_test_large
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, vm_fault
 from workers.mm.swap_state cimport (
     folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
-    ci_of, folio_dup_swap, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_word,
+    ci_of, folio_dup_swap, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free, swap_free_nr, swap_word,
     synchronous_io,
 )
 from workers.mm.vmscan_lists cimport lru_add
@@ -47,19 +47,22 @@ cdef class SwapCache(Base):
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
         """Context: folio locked; takes cluster lock. Nothing is changed on an error."""
         cdef uint64_t *word
+        cdef uint32_t i, nr = folio_pages(cpu, pfn)
         cdef int err = 0
         swap_cluster_lock(cpu, entry)
         word = swap_word(cpu, entry)
         if word == NULL:
             err = ENOENT
-        elif swp_tb_is_folio(load64(word)):
-            err = EEXIST
-        elif how == ADD_SWAPIN and not swap_entry_referenced(cpu, entry):
-            err = ENOENT
-        else:
-            if shadow != NULL and swp_tb_is_shadow(load64(word)):
-                shadow[0] = swp_tb_to_shadow(load64(word))
-            self.swap_pin_cache_locked(cpu, entry)
+        for i in range(nr if err == 0 else 0):
+            if err == 0 and swp_tb_is_folio(load64(&word[i])):
+                err = EEXIST
+            elif err == 0 and how == ADD_SWAPIN and not swap_entry_referenced(cpu, entry + i):
+                err = ENOENT
+        if err == 0:
+            for i in range(nr):
+                if shadow != NULL and swp_tb_is_shadow(load64(&word[i])):
+                    shadow[0] = swp_tb_to_shadow(load64(&word[i]))
+                self.swap_pin_cache_locked(cpu, entry + i)
             folio_enters_cache(cpu, pfn, entry, word)
         swap_cluster_unlock(cpu, entry)
         return err
@@ -68,10 +71,12 @@ cdef class SwapCache(Base):
         """Context: folio locked, a reference of the caller beside the cache's; takes cluster lock."""
         cdef swp_entry_t entry = folio_of(cpu, pfn).swap
         cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
+        cdef uint32_t i, nr = folio_pages(cpu, pfn)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
-        self.swap_put_cache_locked(cpu, ci, entry)
+        for i in range(nr):
+            self.swap_put_cache_locked(cpu, ci, entry + i)
         swap_cluster_unlock(cpu, entry)
-        folio_put(cpu, pfn)
+        folio_put_refs(cpu, pfn, nr)
 
     cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged) noexcept nogil:
         """Insert the new folio, or find the one that is there (kernel: __swap_cache_prepare_and_add). PFN_NONE: neither.
@@ -88,6 +93,8 @@ cdef class SwapCache(Base):
                 break
             deletions = cache_deletions(cpu)
             count(cpu, EV_SWAPCACHE_EEXIST)
+            if folio_test_large(cpu, pfn):  # whoever cached one of the slots may have done so for itself alone
+                break
             found = swap_cache_get_folio(cpu, entry)
             if found:
                 break
@@ -100,7 +107,7 @@ cdef class SwapCache(Base):
                 count(cpu, EV_SWAPCACHE_ENOENT)
             put_locked_folio(cpu, pfn)
             return found
-        memcg1_swapin(cpu, entry, 1)
+        memcg1_swapin(cpu, entry, folio_pages(cpu, pfn))
         if shadow:
             workingset_refault(cpu, pfn, shadow)
         lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
@@ -124,12 +131,15 @@ cdef class SwapCache(Base):
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: the device is pinned; may sleep. A synchronous device takes no readahead."""
         cdef uint32_t own
+        cdef swp_entry_t entry
         if not synchronous_io(cpu, vmf.entry):
             return SWAPIN_READAHEAD
-        own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
+        own = alloc_swapin_folio(cpu, vmf, vmf.orders)
         if not own:
             return SWAPIN_OOM
-        vmf.folio = self.prepare_and_add(cpu, own, vmf.entry, vmf.memcg, True)
+        entry = vmf.entry & ~<uint64_t>(folio_pages(cpu, own) - 1)
+        vmf.spurious = folio_test_large(cpu, own)
+        vmf.folio = self.prepare_and_add(cpu, own, entry, vmf.memcg, True)
         if vmf.folio == 0:
             return SWAPIN_OOM
         if vmf.folio == own:
@@ -145,8 +155,8 @@ cdef class SwapCache(Base):
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The PTE first: late racers find the folio, then a changed PTE."""
         set_present(cpu, vmf)
-        swap_free(cpu, self, vmf.entry)
-        if self.should_try_to_free_swap(cpu, vmf, 2):  # the fault's own reference, and that of the PTE
+        swap_free_nr(cpu, self, vmf.start, vmf.nr)
+        if self.should_try_to_free_swap(cpu, vmf, 1 + vmf.nr):  # the fault's own reference, and those of the PTEs
             self.folio_free_swap(cpu, vmf.folio)
 
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
@@ -154,9 +164,11 @@ cdef class SwapCache(Base):
 
     cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
         """Context: folio locked and frozen; cluster lock held, dropped here. The id is recorded while the slot cannot be free."""
+        cdef uint32_t i
         memcg1_swapout(cpu, self, pfn, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry)
+        for i in range(folio_pages(cpu, pfn)):
+            self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry + i)
         swap_cluster_unlock(cpu, entry)
 
     cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil:

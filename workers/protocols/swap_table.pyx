@@ -18,10 +18,11 @@ from workers.cpu cimport Cpu
 from workers.mm.errno cimport ENOMEM
 from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of
 from workers.mm.memory cimport set_present
+from workers.mm.page_alloc cimport folio_of
 from workers.mm.protocol cimport vm_fault
 from workers.mm.swap_count cimport map_count_down, map_count_up_cached
 from workers.mm.swap_state cimport folio_enters_cache
-from workers.mm.swapfile cimport si_of, swap_entry_free_locked, swap_free, swap_word
+from workers.mm.swapfile cimport si_of, swap_entry_free_locked, swap_free_nr, swap_word
 from workers.protocols.base cimport find_slots
 from workers.protocols.swap_cache cimport SwapCache
 
@@ -47,23 +48,21 @@ cdef class SwapTable(SwapCache):
 
     cdef bint cluster_alloc_range(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry, uint32_t pfn, uint32_t nr) noexcept nogil:
         """Context: folio locked; cluster lock held. Allocation and insertion are one critical section."""
-        cdef uint32_t i
         if not load32(&si_of(cpu, entry).flags) & SWP_WRITEOK:
             return False
-        for i in range(nr):
-            folio_enters_cache(cpu, pfn, entry + i, swap_word(cpu, entry + i))
+        folio_enters_cache(cpu, pfn, entry, swap_word(cpu, entry))
         return True
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The count first; the slot stays pinned by the cache (folio_put_swap)."""
-        swap_free(cpu, self, vmf.entry)
+        swap_free_nr(cpu, self, vmf.start, vmf.nr)
         set_present(cpu, vmf)
-        if self.should_try_to_free_swap(cpu, vmf, 2):  # the fault's own reference, and that of the PTE
+        if self.should_try_to_free_swap(cpu, vmf, 1 + vmf.nr):  # the fault's own reference, and those of the PTEs
             self.folio_free_swap(cpu, vmf.folio)
 
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster locks. A charge that fails takes the folio out again, which frees the slot."""
-        cdef swp_entry_t entry = find_slots(cpu, self, pfn, 0)
+        cdef swp_entry_t entry = find_slots(cpu, self, pfn, folio_of(cpu, pfn).order)
         if not entry:
             return ENOMEM
         if mem_cgroup_try_charge_swap(cpu, self, pfn, entry) < 0:

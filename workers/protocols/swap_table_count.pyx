@@ -17,7 +17,7 @@ from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
 from workers.mm.memcontrol cimport slot_of
 from workers.mm.memory cimport alloc_charged_folio
-from workers.mm.page_alloc cimport folio_of, folio_set, folio_test
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set, folio_test
 from workers.mm.swap_count cimport swap_extend_table_alloc, table_count_down, table_count_up
 from workers.mm.swap_state cimport swap_cache_get_folio, swap_entry_swapped
 from workers.mm.swapfile cimport swap_entry_free_locked, swap_entry_referenced
@@ -59,10 +59,14 @@ cdef class SwapTableCount(SwapTable):
 
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster lock to delete only. The look needs none: 0 to 1 needs the folio lock."""
+        cdef swp_entry_t entry
+        cdef uint32_t i
         if not folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) or folio_test(folio_of(cpu, pfn), PG_WRITEBACK):
             return False
-        if swap_entry_referenced(cpu, load64(&folio_of(cpu, pfn).swap)):
-            return False
+        entry = load64(&folio_of(cpu, pfn).swap)
+        for i in range(folio_pages(cpu, pfn)):
+            if swap_entry_referenced(cpu, entry + i):
+                return False
         self.swap_cache_del_folio(cpu, pfn)
         folio_set(folio_of(cpu, pfn), PG_DIRTY)
         return True

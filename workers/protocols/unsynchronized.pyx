@@ -14,6 +14,7 @@ from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
 from workers.mm.errno cimport ENOENT
 from workers.mm.memcontrol cimport slot_of
+from workers.mm.page_alloc cimport folio_pages
 from workers.mm.swap_state cimport folio_enters_cache
 from workers.mm.swapfile cimport swap_map_get, swap_word
 from workers.protocols.swap_cache cimport SwapCache
@@ -26,10 +27,12 @@ cdef class Unsynchronized(SwapCache):
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
         """Context: folio locked; takes no lock, and checks nothing but that there is a table to write to."""
         cdef uint64_t *word = swap_word(cpu, entry)
+        cdef uint32_t i
         if word == NULL:
             return ENOENT
         if shadow != NULL and swp_tb_is_shadow(load64(word)):
             shadow[0] = swp_tb_to_shadow(load64(word))
-        store8(&cpu.m.swap_map[slot_of(cpu, entry)], swap_map_get(cpu, entry) | SWAP_HAS_CACHE)
+        for i in range(folio_pages(cpu, pfn)):
+            store8(&cpu.m.swap_map[slot_of(cpu, entry + i)], swap_map_get(cpu, entry + i) | SWAP_HAS_CACHE)
         folio_enters_cache(cpu, pfn, entry, word)
         return 0

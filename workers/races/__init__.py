@@ -10,6 +10,7 @@ from __future__ import annotations
 from workers.races.counts import COUNTS
 from workers.races.devices import DEVICES
 from workers.races.faults import FAULTS
+from workers.races.large import LARGE
 from workers.races.madvise import MADVISE
 from workers.races.memcg import MEMCG
 from workers.races.move import MOVE
@@ -23,6 +24,6 @@ __all__ = ["RACES", "SMALL", "Race", "Step"]
 
 RACES: dict[str, Race] = {
     race.name: race
-    for subject in (FAULTS, SHARING, MADVISE, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS, SHMEM, ZSWAP)
+    for subject in (FAULTS, SHARING, MADVISE, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS, SHMEM, ZSWAP, LARGE)
     for race in subject
 }

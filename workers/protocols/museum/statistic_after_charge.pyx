@@ -10,6 +10,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
 from workers.mm.memcontrol cimport memcg1_swapout
+from workers.mm.page_alloc cimport folio_pages
 from workers.mm.swap_state cimport folio_leaves_cache
 from workers.mm.swapfile cimport swap_word
 from workers.protocols.has_cache_waitqueue cimport HasCacheWaitqueue
@@ -23,4 +24,4 @@ cdef class StatisticAfterCharge(HasCacheWaitqueue):
         """Context: folio locked and frozen; cluster lock held, dropped here."""
         memcg1_swapout(cpu, self, pfn, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        self.leave_unlock(cpu, entry)
+        self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
