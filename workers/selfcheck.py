@@ -22,7 +22,8 @@ SCHEDULES = {"processes": 3, "cooperative": 100}
 BREAKS_WITHIN = {"processes": 200, "cooperative": 2_000}  # plays of an unsound protocol: a handful are enough mostly
 # What an unsound protocol breaks at: scripts, and fields of the spec. The memcg of the first is smaller than the mm:
 # between a look into the cache and the insertion lies a charge that reclaims. The slow reads of the second give others
-# the time to use the slot again. The third's sharer goes between unmap and the last step of reclaim, on cgroup v1.
+# the time to use the slot again, and so few slots are free that they do.
+# The third's sharer goes between unmap and the last step of reclaim, on cgroup v1.
 BREAKING: dict[str, tuple[Scripts, dict[str, Any]]] = {
     "unsynchronized": (
         {cpu: [("load", 0, 0, 8), ("store", 0, 0, 8)] * 4 for cpu in range(3)},
@@ -35,11 +36,11 @@ BREAKING: dict[str, tuple[Scripts, dict[str, Any]]] = {
             2: [("store", 0, 0), ("store", 0, 2), ("store", 0, 1), ("store", 0, 3)] * 2,
         },
         {
-            "pages": 4,
+            "pages": 16,
             "slots": 16,
             "memcg": {"limit_pages": 3},
             "inject": {"device_slow": 100_000},
-            "device": {"read_ns": 2_000, "write_ns": 0},
+            "device": {"read_ns": 5_000, "write_ns": 0},
         },
     ),
     "swap_cache_as_posted": (
@@ -136,6 +137,32 @@ CHECKS = (
         {0: [0], 1: [0]},
         (*BEGUN, ("pageout", 0, 0, 8)),
         (DISK,),
+    ),
+    Check(
+        "advice while others fault",
+        {0: [("cold", 0, 0, 4), ("willneed", 0, 0, 8)], 1: [("free", 0, 2, 6)], 2: [("load", 0, 0, 8)]},
+        {2: [0]},
+        (*BEGUN, ("pageout", 0, 4, 8)),
+    ),
+    Check(
+        "moved while others fault",
+        {0: [("move", 0, 0, 7), ("load", 0, 0, 8)], 1: [("load", 0, 0, 7)]},
+        {0: [None, 0], 1: [0]},
+        (*BEGUN, ("dontneed", 0, 7), ("pageout", 0, 0, 4)),
+    ),
+    Check(
+        "files",
+        {0: [("shmem_write", 0, 0, 4)], 1: [("shmem_read", 0, 0, 4), ("reclaim", 2)], 2: [("shmem_truncate", 0, 2, 4)]},
+        {0: [0]},
+        (("shmem_write", 0, 0, 4), ("reclaim", 4)),
+        (("shmem", {"inodes": 1, "pages": 4}),),
+    ),
+    Check(
+        "zswap writes back while others fault",
+        {0: [("zswap_writeback", 8)], 1: [("load", 0, 0, 8)]},
+        {1: [0]},
+        (*BEGUN, ("pageout", 0, 0, 8)),
+        (("zswap", {"pool_pages": 8}),),
     ),
 )
 

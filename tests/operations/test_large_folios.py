@@ -58,9 +58,10 @@ def test_a_folio_goes_out_and_comes_in_as_a_whole(machine: Make, protocol: str, 
     assert (played.events["swpout_large"], played.events["pswpout"], played.events["split_folio"]) == (2, PAGES, 0)
     found = offsets(m)
     for first in range(0, PAGES, 4):
-        assert found[first] is not None
-        assert found[first] % 4 == 0
-        assert found[first : first + 4] == [found[first] + i for i in range(4)]
+        slot = found[first]
+        assert slot is not None
+        assert slot % 4 == 0
+        assert found[first : first + 4] == [slot + i for i in range(4)]
     played = m.play_soundly({1: [("load", 0, 6), ("store", 0, 1), ("load", 0, 0, PAGES)]})
     large = protocol in LARGE_SWAPIN
     assert played.events["swpin_large"] == (2 if large else 0)

@@ -53,9 +53,9 @@ def test_the_table_and_its_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 @pytest.mark.parametrize(
     ("step", "why"),
     [
-        (("jump", 0), r"no operation 'jump'; there are: attach, dontneed, exit"),
+        (("jump", 0), r"no operation 'jump'; there are: attach, cold, dontneed, exit"),
         (("load", 0), r"load takes mm, page, end"),
-        (("swapoff", 0), r"swapoff takes nothing"),
+        (("swapoff", 1), r"device is 1; it must lie between 0 and 0"),
         (("load", 4, 0), r"mm is 4; it must lie between 0 and 3"),
         (("load", 0, 8), r"page is 8; it must lie between 0 and 7"),
         (("fork", 0, -1), r"child is -1; it must lie between 0 and 3"),

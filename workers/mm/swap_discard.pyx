@@ -109,8 +109,9 @@ cdef void serve_discards(Cpu cpu) noexcept nogil:
     Context: no lock held; sleeps.
     """
     cdef uint32_t device
-    cdef bint any
+    cdef bint any, last
     while True:
+        last = load32(&cpu.m.control.cpus_working) == 0  # before the look: what they have left is seen then
         any = False
         for device in range(<uint32_t>cpu.m.geo.devices):
             if not load32(&cpu.m.si[device].flags) & SWP_PAGE_DISCARD:
@@ -120,6 +121,6 @@ cdef void serve_discards(Cpu cpu) noexcept nogil:
                 swap_do_scheduled_discard(cpu, &cpu.m.si[device])
                 any = True
         if not any:
-            if load32(&cpu.m.control.cpus_working) == 0:
+            if last:
                 return
             cpu.park_timeout(DISCARDER_IDLE_NS, WAIT_DEVICE)

@@ -221,7 +221,6 @@ cdef int handle_fault(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept n
     if is_swap_pte(vmf.orig_pte):
         vmf.entry = pte_to_swp_entry(vmf.orig_pte)
         vmf.failures = failures(cpu)
-        vmf.generation = present_generation(cpu, vmf.entry)
         return do_swap_page(cpu, p, vmf, first)
     return do_anonymous_page(cpu, vmf)
 
@@ -232,15 +231,20 @@ cdef inline int latency_of(uint64_t pte) noexcept nogil:
     return LAT_SWAP_IN if is_swap_pte(pte) else LAT_ZERO_FILL
 
 
-cdef bint hit(Cpu cpu, uint32_t mm, uint32_t page, bint write, uint64_t *seen) noexcept nogil:
-    """Access the page if its PTE allows it. Context: takes page-table lock, as the hardware needs none."""
-    pte_lock(cpu, mm, page)
-    seen[0] = load64(pte_of(cpu, mm, page))
-    if pte_present(seen[0]) and (not write or seen[0] & PTE_WRITE):
-        touch(cpu, mm, page, seen[0], write)
-        pte_unlock(cpu, mm, page)
+cdef bint hit(Cpu cpu, vm_fault *vmf) noexcept nogil:
+    """Access the page if its PTE allows it; else a fault begins with what it is. Context: takes page-table lock, as the
+    hardware needs none.
+    """
+    cdef uint64_t pte
+    pte_lock(cpu, vmf.mm, vmf.page)
+    vmf.orig_pte = pte = load64(pte_of(cpu, vmf.mm, vmf.page))
+    if pte_present(pte) and (not vmf.write or pte & PTE_WRITE):
+        touch(cpu, vmf.mm, vmf.page, pte, vmf.write)
+        pte_unlock(cpu, vmf.mm, vmf.page)
         return True
-    pte_unlock(cpu, mm, page)
+    if is_swap_pte(pte):
+        vmf.generation = present_generation(cpu, pte_to_swp_entry(pte))
+    pte_unlock(cpu, vmf.mm, vmf.page)
     return False
 
 
@@ -250,19 +254,18 @@ cdef int access_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, bint write
     Context: mm_users held, no lock; sleeps.
     """
     cdef vm_fault vmf
-    cdef uint64_t seen, since = 0
+    cdef uint64_t since = 0
     cdef int latency = -1, result
     cdef bint first = True
     count(cpu, EV_OPERATIONS)
-    while not hit(cpu, mm, page, write, &seen):
+    vmf.mm = mm
+    vmf.page = page
+    vmf.write = write
+    while not hit(cpu, &vmf):
         if latency < 0:
             since = cpu.now()
-            latency = latency_of(seen)
-        vmf.mm = mm
-        vmf.page = page
+            latency = latency_of(vmf.orig_pte)
         vmf.memcg = load32(&cpu.m.mms[mm].memcg)
-        vmf.write = write
-        vmf.orig_pte = seen
         vmf.entry = 0
         vmf.folio = 0
         vmf.fresh = vmf.bypass = vmf.claimed = vmf.spurious = False
