@@ -36,8 +36,6 @@ cdef class HasCacheWaitqueue(HasCache):
         """Context: the device is pinned; may sleep. A folio of up to half a PMD, charged before its slots are claimed."""
         cdef uint32_t own, nr
         cdef swp_entry_t entry
-        if vmf.orders == 0:
-            return HasCache.swapin_folio(self, cpu, vmf)
         if not synchronous_io(cpu, vmf.entry) or swap_count(cpu, vmf.entry) != 1:
             return SWAPIN_READAHEAD
         vmf.bypass = True
