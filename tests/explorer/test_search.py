@@ -41,7 +41,7 @@ def test_the_fix_has_no_such_interleaving_at_all(protocol: str) -> None:
 
 
 def test_the_aba_of_the_bypass_breaks_the_content_law() -> None:
-    _, hit = search(spec("skip_cache", "fault_fault_reclaim", strategy="pct", seconds=60.0))
+    _, hit = search(spec("skip_cache", "fault_swap_out_again", strategy="pct", seconds=60.0))
     assert hit is not None
     assert hit.law == "Q15"
 

@@ -70,11 +70,11 @@ def subjects(timeline: Timeline) -> Subjects:
     busy: Counter[str] = Counter()
     changed: dict[int, set[str]] = defaultdict(set)
     for step in timeline.steps:
-        changed[step.cpu] |= {state.slot for state in step.slots}
-        named = {state.slot for state in step.slots}
+        named = [state.slot for state in step.slots]
+        changed[step.cpu].update(named)
         if step.object is not None and step.object.slot is not None:
-            named.add(step.object.slot)
-        for slot in named:
+            named.append(step.object.slot)
+        for slot in dict.fromkeys(named):
             touched[slot].add(step.cpu)
             busy[slot] += 1
     shared = [slot for slot, _ in busy.most_common() if len(touched[slot]) > 1]
@@ -82,7 +82,7 @@ def subjects(timeline: Timeline) -> Subjects:
     found += [slot for slot in shared if slot not in found]
     for own in changed.values():  # a CPU whose slots are none of these is drawn with its busiest
         if own and not own & set(found):
-            found.append(max(own, key=lambda slot: busy[slot]))
+            found.append(max(sorted(own), key=lambda slot: busy[slot]))
     about = Subjects(slots=set((found or [slot for slot, _ in busy.most_common(1)])[:MOST_SLOTS]))
     states = [*timeline.slots, *(state for step in timeline.steps for state in step.slots)]
     about.folios = {

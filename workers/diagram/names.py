@@ -43,6 +43,7 @@ KERNEL_NAMES = {
     "prepare_and_add": "__swap_cache_prepare_and_add",
     "read_ahead_of_vma": "swap_vma_readahead",
     "reclaim_folio": "shrink_folio_list",
+    "reclaim_one": "shrink_folio_list",
     "release_cluster": "__free_cluster",
     "remove_mapping": "__remove_mapping",
     "set_present": "set_pte_at",

@@ -22,6 +22,7 @@ cdef class CooperativeCpu(Cpu):
     cdef Execution execution
     cdef const checks_t *checks  # NULL: none
     cdef void *judge  # borrowed: first argument of the checks
+    cdef bint recycled  # warned of WARN_SLOT_RECYCLED, and not judged yet
     cdef bint delayed_stores  # whether a store_delayable64 may be kept back
     cdef uint64_t *late  # what is kept back; NULL: nothing
     cdef uint64_t late_value

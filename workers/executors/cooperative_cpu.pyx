@@ -6,7 +6,7 @@ from shm.layout cimport NR_WAIT_QUEUES, percpu_of, wait_queue
 from shm.lock cimport CLASS_CLUSTER, CLASS_PTL, lock_t
 from shm.trace cimport TRACE_TICK_SLEEP
 from shm.vmstat cimport (
-    EV_TICK_SLEEPS, WAIT_CLUSTER_LOCK, WAIT_OTHER_LOCK, WAIT_PAGE_TABLE_LOCK, WAIT_TICK_SLEEP,
+    EV_TICK_SLEEPS, WAIT_CLUSTER_LOCK, WAIT_OTHER_LOCK, WAIT_PAGE_TABLE_LOCK, WAIT_TICK_SLEEP, WARN_SLOT_RECYCLED,
 )
 from workers.cpu cimport (
     ADDS, READS, STEP_ACQUIRE, STEP_ATOMIC, STEP_BUSY, STEP_PARK, STEP_RELEASE, STEP_TICK, STEP_TRY, WRITES, Cpu, account,
@@ -182,17 +182,28 @@ cdef class CooperativeCpu(Cpu):
             self.execution.break_off()
 
     cdef void page_table_unlocked(self, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil:
-        """Context: the page-table lock of these pages held. No scheduling point."""
-        if self.checks != NULL and not self.checks.at_pages(self.judge, self, mm, first, end):
+        """Context: the page-table lock of these pages held. No scheduling point.
+
+        A page that was mapped for a slot that had changed hands is told by what it holds, or else as that.
+        """
+        cdef bint recycled = self.recycled
+        self.recycled = False
+        if self.checks == NULL:
+            return
+        if not self.checks.at_pages(self.judge, self, mm, first, end) or (
+                recycled and not self.checks.at_warning(self.judge, self, WARN_SLOT_RECYCLED)):
             self.execution.break_off()
 
     cdef void step_warned(self, int warning) noexcept nogil:
         """Context: any. No scheduling point."""
-        if self.checks != NULL and not self.checks.at_warning(self.judge, self, warning):
+        if warning == WARN_SLOT_RECYCLED:  # under the page-table lock: at its unlock
+            self.recycled = True
+        elif self.checks != NULL and not self.checks.at_warning(self.judge, self, warning):
             self.execution.break_off()
 
     cdef void forget(self) noexcept nogil:
         """Between executions: nothing of the last one is left in this object."""
         self.memalloc = False
+        self.recycled = False
         self.late = NULL
         self.held.depth = 0

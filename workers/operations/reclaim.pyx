@@ -151,7 +151,7 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
     return write_and_remove(cpu, p, pfn) if folio_test(folio, PG_SWAPBACKED) else drop_lazyfree(cpu, pfn)
 
 
-cdef uint32_t shrink_one(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references, bint *split) noexcept nogil:
+cdef uint32_t reclaim_one(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references, bint *split) noexcept nogil:
     """Reclaim one isolated folio, or put it back. Pages that are free now. `split`: the folio was one of more pages, which
     are isolated now each for itself. Context: as shrink_folio_list."""
     cdef uint32_t nr = folio_pages(cpu, pfn)
@@ -175,9 +175,9 @@ cdef uint32_t shrink_folio_list(Cpu cpu, Protocol p, uint32_t *batch, uint32_t n
         nr = folio_pages(cpu, batch[i])
         scanned += nr
         split = False
-        freed += shrink_one(cpu, p, batch[i], ignore_references, &split)
+        freed += reclaim_one(cpu, p, batch[i], ignore_references, &split)
         for page in range(batch[i] + 1, batch[i] + (nr if split else 1)):
-            freed += shrink_one(cpu, p, page, ignore_references, &split)
+            freed += reclaim_one(cpu, p, page, ignore_references, &split)
     zswap_shrink_worker(cpu, p)
     cpu.my.events[EV_PGSCAN] += scanned
     cpu.my.events[EV_PGSTEAL] += freed
