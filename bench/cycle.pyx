@@ -97,7 +97,7 @@ def prepare(buf, cpus: int, lock_kind: int, use_tsc: bool) -> None:
         ci.count = SLOTS
         for off in range(SLOTS):
             slot = cluster * SLOTS + off
-            table_of(m, ci.table)[off] = shadow_to_swp_tb(SHADOW)
+            table_of(m, ci.table)[off] = shadow_to_swp_tb(SHADOW, 0)
             m.swap_map[slot] = 1
             m.handles[slot] = slot
             memset(block_of(m, 0, slot), <int>(cluster + off), PAYLOAD_BYTES)
@@ -120,7 +120,7 @@ cdef inline bint swap_in(Cpu cpu, uint32_t pfn, uint32_t cluster, uint32_t off) 
         cpu.unlock(&ci.lock)
         folio_unlock(cpu, pfn)
         return False
-    swap_table_set(table, off, pfn_to_swp_tb(pfn))
+    swap_table_set(table, off, pfn_to_swp_tb(pfn, 0))
     cpu.m.swap_map[slot] |= SWAP_HAS_CACHE
     cpu.unlock(&ci.lock)
     folio_of(cpu, pfn).swap = slot
@@ -141,7 +141,7 @@ cdef inline void reclaim(Cpu cpu, uint32_t pfn) noexcept nogil:
     ci = cluster_of(&cpu.m, 0, slot // SLOTS)
     memcpy(block_of(&cpu.m, 0, cpu.m.handles[slot]), payload_of(&cpu.m, pfn), PAYLOAD_BYTES)
     cpu.lock(&ci.lock)
-    swap_table_set(table_of(&cpu.m, ci.table), off, shadow_to_swp_tb(SHADOW))
+    swap_table_set(table_of(&cpu.m, ci.table), off, shadow_to_swp_tb(SHADOW, 0))
     cpu.m.swap_map[slot] &= ~SWAP_HAS_CACHE
     cpu.unlock(&ci.lock)
     folio_clear(folio_of(cpu, pfn), PG_UPTODATE)
@@ -222,7 +222,7 @@ def damage(buf) -> int:
         for off in range(SLOTS):
             slot = cluster * SLOTS + off
             block = block_of(m, 0, m.handles[slot])
-            good = table_of(m, cluster_of(m, 0, cluster).table)[off] == shadow_to_swp_tb(SHADOW) and m.swap_map[slot] == 1
+            good = table_of(m, cluster_of(m, 0, cluster).table)[off] == shadow_to_swp_tb(SHADOW, 0) and m.swap_map[slot] == 1
             for i in range(PAYLOAD_BYTES):
                 good = good and block[i] == <char>(cluster + off)
             bad += not good

@@ -183,7 +183,7 @@ def protocol(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def schedules(executor: str) -> int:
     """How often a race is played: real CPUs take milliseconds a time, cooperative ones a fraction of one."""
-    return 5 if executor == "processes" else 200
+    return 3 if executor == "processes" else 100
 
 
 @pytest.fixture
