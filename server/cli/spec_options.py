@@ -241,6 +241,8 @@ def _written(option: SpecOption, value: Any) -> str:
         return json.dumps(value)
     if option.field == "inject":
         return ",".join(f"{name}={rate}" for name, rate in value.items())
+    if option.field == "anon_orders":
+        return ",".join(str(order) for order in value)
     return repr(value / option.scale) if option.scale != 1 else str(value)
 
 

@@ -242,6 +242,8 @@ def values_of_spec(spec: RunSpec) -> dict[str, str]:
             values[field.name] = ""
         elif value is True:
             values[field.name] = "on"
+        elif field.name == "anon_orders":
+            values[field.name] = ",".join(str(order) for order in value)
         else:
             values[field.name] = json.dumps(value) if isinstance(value, (dict, list)) else f"{value}"
     return values

@@ -70,8 +70,10 @@ def first_broken(protocol: str, race: str, schedules: int) -> list[str]:
 
 
 def test_a_slot_of_another_generation_is_told_where_its_page_is_mapped() -> None:
-    """P3 and T8: between the read and the PTE the slot was freed, used again, and compares equal. What it holds is the same
-    where nobody has stored to it; where somebody has, Q15 tells it (museum 1)."""
+    """P3 and T8: between the read and the PTE the slot was freed, used again, and compares equal.
+
+    What it holds is the same where nobody has stored to it; where somebody has, Q15 tells it (museum 1).
+    """
     assert first_broken("skip_cache", "fault_fault_reclaim", 200_000) == ["P3", "T8"]
     assert first_broken("skip_cache", "fault_swap_out_again", 200_000) == ["Q15"]
     assert first_broken("has_cache", "fault_fault_reclaim", 20_000) == []

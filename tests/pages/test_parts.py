@@ -59,6 +59,8 @@ def test_what_the_form_shows_of_a_spec_is_read_as_that_spec() -> None:
             "device": {"kind": "disk", "queue_depth": 4},
             "memcg": {"limit_pages": 64, "children": 3},
             "inject": {"charge": 1_000, "device_slow": 0},
+            "anon_orders": [2, 4],
+            "more_devices": [{"kind": "disk", "priority": 1}],
         }
     )
     assert RunSpec.model_validate(read_form(values_of_spec(spec))) == spec
