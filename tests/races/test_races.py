@@ -15,7 +15,7 @@ from workers.schedulers.preemption_bound import PreemptionBound
 from workers.schedulers.random_walk import RandomWalk
 
 SOUND = [name for name, entry in PROTOCOLS.items() if entry.sound]
-SCHEDULES = 150
+SCHEDULES = 60
 SEEDS = (1, 2)
 
 races = pytest.mark.parametrize("race", RACES)
@@ -50,7 +50,7 @@ def stories(protocol: str, race: str, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 @races
-@pytest.mark.parametrize("protocol", ["skip_cache", "has_cache_waitqueue", "swap_table_count"])
+@pytest.mark.parametrize("protocol", ["has_cache_waitqueue", "swap_table_count"])
 def test_a_seed_is_one_story(protocol: str, race: str) -> None:
     told = {seed: list(stories(protocol, race, seed)) for seed in SEEDS}
     assert told == {seed: list(stories(protocol, race, seed)) for seed in SEEDS}
