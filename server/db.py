@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 BUSY_TIMEOUT_MS = 10_000
+BUSY_PAUSE_S = 0.005
 IDLE_IN_TRANSACTION_MS = 60_000  # a client that is gone without a word loses the write lock after it
 CACHE_KIB = 8_192  # pages that each SQLite connection keeps
 # As many connections as there are threads. All of them stay open: to open one and to warm its cache takes longer than
@@ -93,6 +95,20 @@ def sqlite_path(url: str) -> Path:
     return Path(parsed.database)
 
 
+def _run_patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Again while SQLite is busy, for BUSY_TIMEOUT_MS: two that make one new file a WAL file at once each hold what the
+    other waits for, and SQLite refuses one of them without asking its busy handler."""
+    until_ns = time.monotonic_ns() + BUSY_TIMEOUT_MS * 1_000_000
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic_ns() >= until_ns:
+                raise
+            time.sleep(BUSY_PAUSE_S)
+
+
 def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...]) -> Engine:
     """Have every connection of `engine` run `pragmas`, and every transaction start with `begin`."""
 
@@ -100,7 +116,7 @@ def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...]) -> 
     def on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
         for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+            _run_patiently(connection, f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:

@@ -112,21 +112,7 @@ def execute(
             done = _on_cooperative(spec, watch, life, the_core, explorer)
         return _outcome(done, circumstances)
     except Exception as error:
-        end = _as_ended(error)
-        return Outcome(
-            status=end.status,
-            reason_code=end.reason_code,
-            reason=end.reason,
-            elapsed_ns=life.elapsed_ns(),
-            metrics={},
-            waits={},
-            events={},
-            histograms={},
-            violations=[],
-            laws_checked=[],
-            environment=circumstances,
-            evidence=end.evidence,
-        )
+        return _without_figures(_as_ended(error), life, circumstances)
 
 
 def flat(progress: dict[str, Any]) -> dict[str, float | int | None]:
@@ -158,7 +144,7 @@ def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str
             segment.set_state(ABANDONED)
             end.evidence["workers"] = crew.evidence()
             crew.kill()
-            end.evidence["figures"] = _partial_figures(core, buf, plan)
+            end.evidence["figures"], end.warned = _partial(core, buf, plan, spec)
             raise
         finally:
             crew.dismiss()
@@ -219,22 +205,51 @@ def _on_cooperative(spec: RunSpec, watch: Watch, life: Life, core: Core, explore
     return Done(figures, figures["violations"], known, laws, elapsed_ns, figures.get("cpu_ns"))
 
 
-def _partial_figures(core: Core, buf: mmap.mmap, plan: Any) -> dict[str, Any]:
-    """The figures of an attempt that did not come to rest, where they can be read. Evidence, no measurement."""
+def _partial(core: Core, buf: mmap.mmap, plan: Any, spec: RunSpec) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The figures of an attempt that did not come to rest, evidence and no measurement, and the laws that its steps had
+    told broken; both where they can be read."""
     until = Watch(Silence(), time.monotonic_ns() + EVIDENCE_NS)
+
+    def read(_: object) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        return core.figures(buf, plan), core.check_warned(buf, plan, spec)
+
     try:
-        figures: dict[str, Any] = call_aside(until, lambda _: core.figures(buf, plan), what="the reading of evidence")
+        return call_aside(until, read, what="the reading of evidence")
     except (Ended, Raised) as error:
-        return {"unreadable": str(error)}
-    return figures
+        return {"unreadable": str(error)}, []
+
+
+def _without_figures(end: Ended, life: Life, circumstances: dict[str, Any]) -> Outcome:
+    """The outcome of an attempt that did not come to rest. One that is lost after a step has told a law broken is lost
+    by that: it has failed."""
+    status, code, reason = end.status, end.reason_code, end.reason
+    if status == "lost" and end.warned:
+        status, code = "failed", "law_violated"
+        reason = f"{_violated(end.warned)}; then {end.reason}"
+    return Outcome(
+        status=status,
+        reason_code=code,
+        reason=reason,
+        elapsed_ns=life.elapsed_ns(),
+        metrics={},
+        waits={},
+        events={},
+        histograms={},
+        violations=[Violation(**violation) for violation in end.warned],
+        laws_checked=[violation["law"] for violation in end.warned],
+        environment=circumstances,
+        evidence=end.evidence,
+    )
+
+
+def _violated(violations: list[dict[str, Any]]) -> str:
+    return f"violated: {', '.join(sorted({violation['law'] for violation in violations}))}"
 
 
 def _outcome(done: Done, circumstances: dict[str, Any]) -> Outcome:
     status, code, reason = "succeeded", "completed", "the run is through, and every law that was checked held"
-    violations = [Violation(**violation) for violation in done.violations]
-    if violations:
-        laws = ", ".join(sorted({violation.law for violation in violations}))
-        status, code, reason = "failed", "law_violated", f"violated: {laws}"
+    if done.violations:
+        status, code, reason = "failed", "law_violated", _violated(done.violations)
     if done.faults:
         status, code, reason = "failed", "core_fault", fault_text(done.faults)
     return Outcome(
@@ -246,7 +261,7 @@ def _outcome(done: Done, circumstances: dict[str, Any]) -> Outcome:
         waits={cause: Wait(**wait) for cause, wait in done.figures["waits"].items()},
         events=done.figures["events"],
         histograms={name: Histogram(**each) for name, each in done.figures["histograms"].items()},
-        violations=violations,
+        violations=[Violation(**violation) for violation in done.violations],
         known=[KnownBreach(**breach) for breach in done.known],
         laws_checked=done.laws,
         environment=circumstances,

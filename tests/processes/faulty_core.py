@@ -79,7 +79,7 @@ class Program:
         if self.name == "exits":
             os._exit(0)
         operations = 0
-        while self.name in ("stuck", "stuck_after_fault") or not WORD.unpack_from(self.buf, STOP)[0]:
+        while self.name.startswith("stuck") or not WORD.unpack_from(self.buf, STOP)[0]:
             operations += 1
             WORD.pack_into(self.buf, line(self.cpu), operations)
             if operations == self.limit or (operations == 1000 and self.name == "fault"):
@@ -127,6 +127,12 @@ def check_laws(buf: mmap.mmap, plan: Plan, spec: RunSpec) -> list[dict[str, Any]
         signal.pause()
     if spec.protocol == "violates":
         return [{"law": "C1", "sentence": SENTENCE, "detail": "slot 3 is held twice", "count": 2}]
+    return []
+
+
+def check_warned(buf: mmap.mmap, plan: Plan, spec: RunSpec) -> list[dict[str, Any]]:
+    if spec.protocol in ("stuck_after_warnings", "steady_warns"):
+        return [{"law": "T3", "sentence": SENTENCE, "detail": "slot 3 is cached over", "count": 5}]
     return []
 
 

@@ -201,6 +201,21 @@ def test_a_worker_that_ignores_stop_is_stuck(perform: Perform) -> None:
     assert outcome.evidence["stuck"] == [2]
 
 
+def test_a_law_that_a_step_has_told_broken_is_why_a_run_is_stuck(perform: Perform) -> None:
+    outcome = perform(protocol="stuck_after_warnings")
+    assert (outcome.status, outcome.reason_code) == ("failed", "law_violated")
+    assert outcome.reason.startswith("violated: T3; then CPUs [2] did not leave within ")
+    assert [(violation.law, violation.count) for violation in outcome.violations] == [("T3", 5)]
+    assert outcome.laws_checked == ["T3"]
+    assert outcome.evidence["stuck"] == [2]
+
+
+def test_a_cancelled_run_is_cancelled_whatever_its_steps_have_told(perform: Perform, ear) -> None:
+    outcome = perform(lambda event: ear.cancel() if event.event == "running" else None, protocol="steady_warns")
+    assert (outcome.status, outcome.reason_code) == ("cancelled", "cancelled")
+    assert [violation.law for violation in outcome.violations] == ["T3"]
+
+
 def test_the_grace_grows_with_the_device() -> None:
     slow = RunSpec.model_validate({"protocol": "steady", "device": {"kind": "disk", "read_ns": 10_000_000}})
     assert grace_ns(slow) > grace_ns(RunSpec.model_validate({"protocol": "steady"})) + 600_000_000

@@ -45,6 +45,10 @@ class Core(Protocol):
         """What does not hold, all CPUs at rest: law, sentence, detail, count each."""
         ...
 
+    def check_warned(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
+        """What the CPUs have warned of at their own steps, whether they came to rest or not: as check_laws."""
+        ...
+
     def check_known(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
         """What does not hold as it is known not to, all CPUs at rest: as check_laws, and `known`, why, each."""
         ...
@@ -80,6 +84,10 @@ class CompiledCore:
     def check_laws(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
         """The laws of the spec's protocol, on the segment at rest."""
         return [] if spec.laws == "off" else self._registry.check_at_rest(buf, spec.protocol)
+
+    def check_warned(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
+        """The laws of the spec's protocol that a step has told broken, on a segment that did not come to rest."""
+        return [] if spec.laws == "off" else self._registry.check_warned(buf, spec.protocol)
 
     def check_known(self, buf: mmap.mmap, plan: Any, spec: RunSpec) -> list[dict[str, Any]]:
         """The laws that the spec's protocol is known to break, on the segment at rest."""

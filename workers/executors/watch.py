@@ -24,6 +24,7 @@ class Ended(Exception):
         self.reason_code = reason_code
         self.reason = reason
         self.evidence: dict[str, Any] = evidence or {}
+        self.warned: list[dict[str, Any]] = []  # laws that a step had told broken by then, as check_laws gives them
 
 
 class Commands(Protocol):
