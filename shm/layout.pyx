@@ -27,6 +27,8 @@ from shm.trace cimport trace_record
 from shm.zone cimport MAX_FOLIO_ORDER, free_area_t, zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
+from functools import cache
+
 from shm.geometry import Geometry
 from shm.errors import SegmentError
 
@@ -331,8 +333,12 @@ def bytes_per_slot(geometry: Geometry) -> float:
     return (per_device * geometry.devices + tables) / (geometry.slots * geometry.devices)
 
 
+@cache
 def calibrate() -> tuple[bool, int]:
-    """Whether the time stamp counter is invariant, and ns per cycle as 32.32 fixed point (1 << 32 where it is not)."""
+    """Whether the time stamp counter is invariant, and ns per cycle as 32.32 fixed point (1 << 32 where it is not).
+
+    Measured for 20 ms, once a process.
+    """
     with open("/proc/cpuinfo") as f:
         flags = f.read()
     if "constant_tsc" not in flags or "nonstop_tsc" not in flags:

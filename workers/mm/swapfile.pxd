@@ -25,6 +25,7 @@ cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void swap_free_nr(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
+cdef void put_cache_locked(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
 
