@@ -12,7 +12,8 @@ from shm.swapfile cimport (
 )
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAP_INS, EV_TICK_SLEEPS, NR_EVENTS, NR_LATENCIES, NR_WAITS
 
-from shm.layout import calibrate, format_segment
+from shm.clock import calibrate
+from shm.layout import format_segment
 from shm.records import EVENTS, INJECTIONS, LATENCIES, WAITS
 
 from workers.executors.plan import attendants

@@ -81,6 +81,9 @@ cdef bint can_swapin_thp(Cpu cpu, vm_fault *vmf, uint32_t nr) noexcept nogil:
     if not is_swap_pte(pte) or not same_but_offset(pte, vmf.orig_pte, vmf.page - first):
         return False
     entry = pte_to_swp_entry(pte)
+    if cpu.m.geo.zeromap:
+        for i in range(0, nr, 32):  # a word of the map; a range lies in aligned slots
+            point(cpu, &cpu.m.zeromap[slot_of(cpu, entry + i) >> 5], READS)
     for i in range(nr):
         if not same_but_offset(pte, load64(pte_of(cpu, vmf.mm, first + i)), i) or (
                 lookup_swap_cgroup_id(cpu, entry + i) != lookup_swap_cgroup_id(cpu, entry)) or (
