@@ -90,11 +90,3 @@ def test_a_slot_of_another_generation_is_told_where_its_page_is_mapped() -> None
     assert first_broken("skip_cache", "fault_fault_reclaim", 200_000) == ["P3", "T8"]
     assert first_broken("skip_cache", "fault_swap_out_again", 200_000) == ["Q15"]
     assert first_broken("has_cache", "fault_fault_reclaim", 20_000) == []
-
-
-def test_a_fault_that_lost_its_slot_may_report_that_memory_is_short() -> None:
-    """L7: between the look for the folio and that at the PTE the slot went and came back; no law is broken by it."""
-    arena = Arena("swap_table", RACES["fault_swap_out_again"])
-    arena.use(RandomWalk(1))
-    _, legal = arena.play(0, 50_000)
-    assert legal, arena.told()
