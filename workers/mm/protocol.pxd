@@ -90,6 +90,7 @@ cdef class Protocol:
     # reclaim, fork, swapoff, move
     cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef swp_entry_t split_entry(self, Cpu cpu, uint32_t pfn, uint32_t page) noexcept nogil
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil
     cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil

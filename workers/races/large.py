@@ -62,6 +62,13 @@ LARGE = (
         TWO,
     ),
     Race(
+        "large_split_cached",
+        "A folio that is being swapped out is mapped again, and split in the swap cache, for one of its pages is to go.",
+        WHOLE,
+        ((("pageout", 0, 0, 2),), (("load", 0, 0), ("pageout", 0, 0), ("pageout", 0, 1))),
+        TWO,
+    ),
+    Race(
         "large_split_fork",
         "A folio is split while its process forks.",
         WHOLE,
