@@ -182,13 +182,6 @@ LARGE = (
         TWO,
     ),
     Race(
-        "large_cold_fork",
-        "A part of a folio is said to be cold, which splits it, while its process forks.",
-        WHOLE,
-        ((("cold", 0, 0),), (("fork", 0, 1), ("store", 1, 1))),
-        TWO,
-    ),
-    Race(
         "large_move_fault",
         "A page of a folio moves, which splits it, while both its pages are stored to.",
         WHOLE,
@@ -207,13 +200,6 @@ LARGE = (
         "Two threads move the two pages of a folio to one place.",
         WHOLE,
         ((("move", 0, 0, 2), ("load", 0, 0)), (("move", 0, 1, 2), ("load", 0, 1))),
-        THREE,
-    ),
-    Race(
-        "large_move_fork",
-        "A page of a folio moves while its process forks, which shares the folio before or after it is split.",
-        WHOLE,
-        ((("move", 0, 1, 2),), (("fork", 0, 1), ("load", 1, 0, 3))),
         THREE,
     ),
     Race(
