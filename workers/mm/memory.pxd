@@ -7,7 +7,11 @@ from workers.mm.protocol cimport vm_fault
 cdef uint32_t alloc_swap_folio(Cpu cpu) noexcept nogil
 cdef uint32_t alloc_charged_folio(Cpu cpu, uint32_t memcg, swp_entry_t entry) noexcept nogil
 cdef uint32_t alloc_swapin_folio(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept nogil
+cdef void bypass_done(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef void folio_becomes_anon(Cpu cpu, vm_fault *vmf) noexcept nogil
+cdef void folio_swapped_in(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil
 cdef void map_one(vm_fault *vmf, uint32_t subpage) noexcept nogil
 cdef void put_locked_folio(Cpu cpu, uint32_t pfn) noexcept nogil
+cdef void read_bypass(Cpu cpu, vm_fault *vmf, uint32_t own, swp_entry_t entry) noexcept nogil
 cdef void set_present(Cpu cpu, vm_fault *vmf) noexcept nogil
+cdef bint slot_in_cache(Cpu cpu, swp_entry_t entry) noexcept nogil

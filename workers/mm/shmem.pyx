@@ -4,24 +4,19 @@ where the page is to be looked for.
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport add_i32, load32, load64, load_i32, store32, store64
-from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY, folio_t
+from shm.folio cimport PG_DIRTY, folio_t
 from shm.layout cimport shmem_expected_of
 from shm.shmem cimport MAPPING_NONE, folio_to_word, inode_t, swp_to_radix_entry, word_is_folio, word_to_pfn
-from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST
 from workers.cpu cimport WRITES, count
 from workers.mm.errno cimport EEXIST
 from workers.mm.filemap cimport folio_unlock
-from workers.mm.memcontrol cimport memcg1_swapin, workingset_refault
-from workers.mm.memory cimport alloc_charged_folio, put_locked_folio
-from workers.mm.page_alloc cimport (
-    folio_clear, folio_get, folio_of, folio_put, folio_set, folio_test, folio_try_get,
-)
-from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_read_folio, swap_writeout
+from workers.mm.memory cimport alloc_charged_folio, put_locked_folio, read_bypass
+from workers.mm.page_alloc cimport folio_get, folio_of, folio_put, folio_set, folio_try_get
+from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_writeout
 from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_REFAULT
-from workers.mm.swapfile cimport claim_begins, swap_free, swap_word, swapcache_prepare
-from workers.mm.vmscan_lists cimport lru_add
+from workers.mm.swapfile cimport claim_begins, swap_free, swapcache_prepare
 
 cdef enum:
     MAPPING_TRUNCATED = MAPPING_NONE - 1  # folio->mapping for a moment: nobody reads the slot that it has
@@ -124,7 +119,6 @@ cdef int shmem_swap_alloc_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:
 
     Context: the device is pinned; may sleep.
     """
-    cdef uint64_t *word
     cdef uint32_t own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
     if not own:
         return SWAPIN_OOM
@@ -133,27 +127,13 @@ cdef int shmem_swap_alloc_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:
         cpu.my.refused_entry = 0
         put_locked_folio(cpu, own)
         return SWAPIN_REFAULT
-    vmf.claimed = vmf.bypass = vmf.fresh = True
-    vmf.folio = own
+    vmf.claimed = True
     vmf.claim = vmf.entry
     vmf.claim_nr = 1
     claim_begins(cpu, vmf.entry, 1)  # W_byp: until the mapping has the folio
     store32(&folio_of(cpu, own).mapping, MAPPING_NONE)
-    folio_set(folio_of(cpu, own), PG_CLAIMED)
-    store64(&folio_of(cpu, own).swap, vmf.entry)
-    memcg1_swapin(cpu, vmf.entry, 1)
-    word = swap_word(cpu, vmf.entry)
-    if word != NULL and swp_tb_is_shadow(load64(word)):
-        workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
-    lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
-    swap_read_folio(cpu, own)
+    read_bypass(cpu, vmf, own, vmf.entry)
     return SWAPIN_FOLIO
-
-
-cdef void shmem_bypass_done(Cpu cpu, vm_fault *vmf) noexcept nogil:
-    """The folio has no slot any more. Context: folio locked, or about to go; the claim is given up next."""
-    store64(&folio_of(cpu, vmf.folio).swap, 0)
-    folio_clear(folio_of(cpu, vmf.folio), PG_CLAIMED)
 
 
 cdef int back_to_page_cache(Cpu cpu, Protocol p, uint32_t pfn, uint32_t inode, uint32_t page) noexcept nogil:

@@ -15,10 +15,10 @@ from workers.mm.huge_memory cimport lock_to_split, split_isolated
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_pages, folio_put, folio_test, folio_test_large, page_folio,
 )
-from workers.mm.page_io cimport swap_read_folio
 from workers.mm.rmap cimport pte_lock, pte_maps_folio, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree
 from workers.operations.fork_exit cimport zap_range
+from workers.operations.readahead cimport read_slot
 from workers.operations.reclaim cimport shrink_folio_list
 from workers.mm.protocol cimport PIN_READ, Protocol
 
@@ -170,10 +170,8 @@ cdef void read_swap_cache(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t memcg
     cdef uint32_t pfn
     if not p.pin_device(cpu, entry, PIN_READ):
         return
-    pfn = p.swap_cache_alloc_folio(cpu, entry, memcg, &fresh)
+    pfn = read_slot(cpu, p, entry, memcg, False, &fresh)
     if pfn:
-        if fresh:
-            swap_read_folio(cpu, pfn)
         folio_put(cpu, pfn)
     p.unpin_device(cpu, entry, PIN_READ)
 
