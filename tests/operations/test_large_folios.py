@@ -139,3 +139,56 @@ def test_threads_fault_the_pages_of_folios_at_once(machine: Make, schedules: int
         2: [("load", 1, 5), ("dontneed", 0, 6), ("load", 0, 6)],
     }
     m.play_soundly(steps, schedules)
+
+
+def test_cold_takes_a_folio_whole_and_splits_what_it_has_a_part_of(machine: Make) -> None:
+    """A folio that was given up and stored to is active once reclaim has come to it."""
+    m = machine(anon_orders=(2,))
+    m.play_soundly({0: [*STORED, ("free", 0, 0, 4), ("store", 0, 0), ("pageout", 0, 0, 4)]})
+    played = m.play_soundly({0: [("cold", 0, 0, 4)]})
+    assert (played.events["pgdeactivate"], played.events["split_folio"]) == (4, 0)
+    with Snapshot(m.buf) as s:
+        assert not any("active" in s.folio(s.folio(pte.pfn).head).flags for pte in s.mm(0).ptes if pte.pfn)
+    played = m.play_soundly({0: [("cold", 0, 0, 2)]})
+    assert played.events["split_folio"] == 1
+    assert {page: order for page, order in orders(m).items() if page < 4} == dict.fromkeys(range(4), 0)
+
+
+def test_what_is_given_up_goes_as_a_whole(machine: Make) -> None:
+    m = machine(anon_orders=(2,))
+    played = m.play_soundly({0: [*STORED, ("free", 0, 0, 4), ("pageout", 0, 0, 4), ("load", 0, 0, PAGES)]})
+    assert played.results[0][2:] == [0, 4, 0]
+    assert (played.events["pglazyfree"], played.events["pglazyfreed"], played.events["split_folio"]) == (4, 4, 0)
+    assert (played.events["pswpout"], played.events["zero_fill"]) == (0, PAGES + 4)
+    assert orders(m) == dict.fromkeys(range(PAGES), 2)
+
+
+def test_a_store_to_a_page_keeps_it_and_the_others_go(machine: Make) -> None:
+    m = machine(anon_orders=(2,))
+    steps = [*STORED, ("free", 0, 0, 4), ("store", 0, 2), ("pageout", 0, 0, 4), ("load", 0, 2)]
+    played = m.play_soundly({0: steps})
+    assert (played.events["pglazyfreed"], played.events["pswpout"]) == (0, 0)
+    assert set(orders(m)) == {2, 3, 4, 5, 6, 7}
+    played = m.play_soundly({0: [("pageout", 0, 2, 4), ("load", 0, 0, PAGES)]})
+    assert (played.results[0][0], played.events["split_folio"], played.events["pswpout"]) == (2, 1, 2)
+
+
+def test_free_leaves_a_shared_folio_alone_and_takes_slots_of_a_part(machine: Make) -> None:
+    m = machine(anon_orders=(2,))
+    played = m.play_soundly({0: [*STORED, ("pageout", 0, 4, 8), ("free", 0, 5, 7), ("fork", 0, 1), ("free", 0, 0, 4)]})
+    assert (played.events["pglazyfree"], played.events["split_folio"]) == (0, 0)
+    found = offsets(m)
+    with Snapshot(m.buf) as s:
+        assert s.device(0).inuse_pages == sum(offset is not None for offset in found) == 2
+    assert m.play_soundly({1: [("load", 1, 0, PAGES), ("load", 0, 0, PAGES)]}).results == {1: [0, 0]}
+
+
+def test_advice_on_folios_races_with_all_that_moves_pages(machine: Make, schedules: int) -> None:
+    m = machine(anon_orders=(1, 2))
+    m.play_soundly({0: [*STORED, ("pageout", 0, 0, 4)]})
+    steps: dict[int, list[tuple[Any, ...]]] = {
+        0: [("load", 0, 0, PAGES), ("store", 0, 3), ("load", 0, 0, PAGES)],
+        1: [("free", 0, 0, 6), ("cold", 0, 2, PAGES), ("free", 0, 0, PAGES)],
+        2: [("reclaim", 4), ("fork", 0, 1), ("reclaim", 4), ("store", 1, 5)],
+    }
+    m.play_soundly(steps, schedules)

@@ -73,3 +73,36 @@ def test_a_move_races_with_all_that_moves_pages(machine: Make, schedules: int) -
     played = m.play_soundly(race, schedules)
     assert set(played.results[0]) <= {0, ENOENT, EAGAIN, EBUSY, EEXIST}
     assert m.play_soundly({0: [("load", 0, 0, 8)]}).results == {0: [0]}
+
+
+def test_a_page_of_a_large_folio_moves_once_that_is_split(machine: Make) -> None:
+    m = machine(anon_orders=(1, 2))
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 4)]})
+    played = m.play_soundly({1: [("move", 0, 2, 6), ("load", 0, 0, 8), ("move", 0, 1, 0), ("move", 0, 1, 7)]})
+    assert played.results == {1: [0, 0, EEXIST, EEXIST]}
+    assert (played.events["moves"], played.events["split_folio"]) == (1, 1)
+    reclaimed = m.play_soundly({0: [("pageout", 0, 0, 8), ("load", 0, 0, 8), ("dontneed", 0, 7), ("move", 0, 1, 7)]})
+    assert reclaimed.results[0] == [8, 0, 0, 0]
+
+
+def test_a_large_folio_that_others_use_is_not_split(machine: Make) -> None:
+    """Under writeback, or another mm's too: -EBUSY; off its list, in somebody's hands: -EAGAIN."""
+    m = machine(anon_orders=(2,))
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 4), ("fork", 0, 1)]})
+    assert m.play_soundly({0: [("move", 0, 1, 6), ("exit", 1)]}).results == {0: [EBUSY, 0]}
+    steps = [("store", 0, 1), ("move", 0, 1, 6), ("load", 0, 0, 8)]
+    assert m.play_soundly({0: steps}).results == {0: [0, 0, 0]}
+
+
+def test_moves_of_large_folios_race_with_all_that_moves_pages(machine: Make, schedules: int) -> None:
+    m = machine(anon_orders=(1, 2))
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 4)]})
+    race: Scripts = {
+        0: [("move", 0, 0, 4), ("move", 0, 4, 0), ("move", 0, 1, 5)],
+        1: [("load", 0, 0), ("store", 0, 1), ("pageout", 0, 0, 4), ("load", 0, 2)],
+        2: [("move", 0, 1, 6), ("reclaim", 2), ("free", 0, 0, 4), ("reclaim", 2)],
+    }
+    played = m.play_soundly(race, schedules)
+    results = played.results[0] + played.results[2][:1]
+    assert set(results) <= {0, ENOENT, EAGAIN, EBUSY, EEXIST}
+    assert m.play_soundly({0: [("load", 0, 0, 8)]}).results == {0: [0]}

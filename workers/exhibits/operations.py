@@ -106,6 +106,19 @@ OPERATIONS: tuple[Exhibit, ...] = (
         "9fb749cd1507 (Fixes 1b7e90020eb7) fails, drops the lock, discards and asks again",
     ),
     Exhibit(
+        30,
+        "A split leaves the slot to the first page",
+        2022,
+        "split_without_entry",
+        "has_cache",
+        "large_split_cached",
+        ("T9",),
+        "A folio of several pages that is being swapped out is mapped again, and split while it is in the swap cache. "
+        "Its other pages are in there too, and do not know at which slot: whoever swaps one of them out takes it for "
+        "that of slot 0. In the kernel the page goes, and its own slot names it still: lookups of it spin for ever.",
+        "71e2d666ef85; of migration fc346d0a70a1",
+    ),
+    Exhibit(
         35,
         "swapoff looks up what is no entry",
         2025,

@@ -16,14 +16,17 @@ from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SPLIT_FOLIO, EV_SPLIT_FOLIO_FAILED
 from workers.cpu cimport READS, WRITES, Cpu, count, point
 from workers.mm.errno cimport EAGAIN, EBUSY
+from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.page_alloc cimport (
-    folio_clear, folio_get, folio_of, folio_pages, folio_put_refs, folio_ref_freeze, folio_ref_unfreeze, folio_test, page_folio,
+    folio_clear, folio_get, folio_of, folio_pages, folio_put, folio_put_refs, folio_ref_freeze, folio_ref_unfreeze, folio_test,
+    page_folio,
 )
+from workers.mm.protocol cimport Protocol
 from workers.mm.rmap cimport (
     folio_add_anon_rmap, folio_remove_rmap, pte_lock, pte_maps_folio, pte_of, ptep_get, ptes_unlock, set_pte,
 )
-from workers.mm.swap_state cimport cached_entry
 from workers.mm.swapfile cimport swap_cache_lock, swap_cache_unlock, swap_word
+from workers.mm.vmscan_lists cimport folio_isolate_lru, lru_add
 
 cdef enum:
     KEPT_BY_TAILS = (PG_UPTODATE | PG_DIRTY | PG_ACTIVE | PG_SWAPCACHE | PG_SWAPBACKED | PG_WORKINGSET | PG_REFERENCED | PG_ANON)
@@ -106,14 +109,14 @@ cdef void remap_page(Cpu cpu, anon_vma_t *av, uint32_t pfn, uint32_t first, uint
             ptes_unlock(cpu, mm, page, page + 1)
 
 
-cdef void split_tail(Cpu cpu, uint32_t pfn, uint32_t i, bint cached) noexcept nogil:
+cdef void split_tail(Cpu cpu, Protocol p, uint32_t pfn, uint32_t i, bint cached) noexcept nogil:
     """Page `i` is a folio of its own, with a reference of the splitter's. Context: the head frozen, nobody maps it."""
     cdef folio_t *head = folio_of(cpu, pfn)
     cdef folio_t *tail = folio_of(cpu, pfn + i)
     store32(&tail.flags, load32(&head.flags) & KEPT_BY_TAILS)
     store_i32(&tail.mapcount, 0)
     store32(&tail.lock_owner, 0)
-    store64(&tail.swap, cached_entry(cpu, pfn, i))
+    store64(&tail.swap, p.split_entry(cpu, pfn, i))
     store32(&tail.memcg, load32(&head.memcg))
     store32(&tail.mapping, 0)
     store32(&tail.anon_vma, head.anon_vma)
@@ -123,7 +126,7 @@ cdef void split_tail(Cpu cpu, uint32_t pfn, uint32_t i, bint cached) noexcept no
     store_i32(&tail.refcount, 2 if cached else 1)
 
 
-cdef bint split_frozen(Cpu cpu, uint32_t pfn, uint32_t nr) noexcept nogil:
+cdef bint split_frozen(Cpu cpu, Protocol p, uint32_t pfn, uint32_t nr) noexcept nogil:
     """Freeze the references, and let every page have its own. False: somebody else has one.
 
     Context: folio locked, unmapped; takes the lock of the words where it is in the swap cache.
@@ -138,7 +141,7 @@ cdef bint split_frozen(Cpu cpu, uint32_t pfn, uint32_t nr) noexcept nogil:
     frozen = folio_ref_freeze(cpu, pfn, 1 + <int32_t>nr if cached else 1)
     if frozen:
         for i in range(1, nr):
-            split_tail(cpu, pfn, i, cached)
+            split_tail(cpu, p, pfn, i, cached)
         if cached:
             word = swap_word(cpu, entry)
             for i in range(1, nr):
@@ -151,7 +154,7 @@ cdef bint split_frozen(Cpu cpu, uint32_t pfn, uint32_t nr) noexcept nogil:
     return frozen
 
 
-cdef int split_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
+cdef int split_folio(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
     """Split to order 0. 0: each of its pages is ours as the folio was, only its first one locked; -EBUSY: it is under
     writeback, or a fork copies; -EAGAIN: somebody else has a reference. Then the folio is as before.
 
@@ -170,11 +173,36 @@ cdef int split_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
         err = EAGAIN
     if err == 0:
         unmap_folio(cpu, av, pfn)
-        if not split_frozen(cpu, pfn, nr):
+        if not split_frozen(cpu, p, pfn, nr):
             err = EAGAIN
         remap_page(cpu, av, pfn, first, nr)
     cpu.unlock(&av.lock)
     count(cpu, EV_SPLIT_FOLIO if err == 0 else EV_SPLIT_FOLIO_FAILED)
+    return err
+
+
+cdef bint lock_to_split(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Lock a folio and take it off its list, if nobody else has. Context: page-table lock of a PTE that maps it held; folio
+    lock by trylock; takes lruvec lock."""
+    if not folio_trylock(cpu, pfn):
+        return False
+    if folio_isolate_lru(cpu, pfn):
+        return True
+    folio_unlock(cpu, pfn)
+    return False
+
+
+cdef int split_isolated(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
+    """Split what lock_to_split has taken, and put all of it on the lists. Errors as split_folio.
+
+    Context: folio locked, unlocked here, isolated; takes anon_vma lock, lruvec lock; sleeps.
+    """
+    cdef uint32_t i, nr = folio_pages(cpu, pfn)
+    cdef int err = split_folio(cpu, p, pfn)
+    folio_unlock(cpu, pfn)
+    for i in range(nr if err == 0 else 1):
+        lru_add(cpu, pfn + i, folio_test(folio_of(cpu, pfn + i), PG_ACTIVE))
+        folio_put(cpu, pfn + i)
     return err
 
 

@@ -91,6 +91,7 @@ cdef class Protocol:
 
     # reclaim, fork, swapoff, move
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef swp_entry_t split_entry(self, Cpu cpu, uint32_t pfn, uint32_t page) noexcept nogil
     cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil

@@ -105,6 +105,13 @@ cdef class Protocol:
         """
         return ENOMEM
 
+    cdef swp_entry_t split_entry(self, Cpu cpu, uint32_t pfn, uint32_t page) noexcept nogil:
+        """The slot of a page of a folio that is being split; 0 when it is not in the cache.
+
+        Context: folio locked and frozen; the lock that guards its words held.
+        """
+        return 0
+
     cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil:
         """Whose id a slot gets: `swap_memcg` is charged for it, `memcg` for the folio. Context: folio locked."""
         return swap_memcg

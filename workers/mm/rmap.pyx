@@ -66,14 +66,16 @@ cdef void mmlist_add(Cpu cpu, uint32_t mm) noexcept nogil:
     cpu.unlock(cpu.m.mmlist_lock)
 
 
-cdef bint discard_one(Cpu cpu, uint32_t mm, uint32_t pfn, uint64_t pte) noexcept nogil:
-    """Take a folio that was freed lazily from the mm. False: it was stored to since, or somebody else uses it.
+cdef bint discard_page(Cpu cpu, uint32_t mm, uint32_t pfn, uint32_t page, uint32_t unmapped) noexcept nogil:
+    """Take a page of a folio that was freed lazily from the mm. False: it was stored to since, or somebody else uses it.
 
-    Context: folio locked and isolated, page-table lock held; the PTE's reference is the caller's to drop.
+    Context: folio locked and isolated, page-table lock held; the PTE's reference is the caller's to drop, beside those of
+    `unmapped` PTEs before.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef uint64_t pte = load64(pte_of(cpu, mm, page))
     cdef int32_t references, mapped
-    set_pte(cpu, mm, folio.index, 0)
+    set_pte(cpu, mm, page, 0)
     if pte & PTE_DIRTY:
         folio_set(folio, PG_DIRTY)
     point(cpu, &folio.refcount, READS)
@@ -82,23 +84,20 @@ cdef bint discard_one(Cpu cpu, uint32_t mm, uint32_t pfn, uint64_t pte) noexcept
     mapped = load_i32(&folio.mapcount)
     if folio_test(folio, PG_DIRTY):
         folio_set(folio, PG_SWAPBACKED)
-    elif references == 1 + mapped:
-        folio_remove_rmap(cpu, pfn)
+    elif references == 1 + mapped + <int32_t>unmapped:
+        folio_remove_rmap(cpu, pte_pfn(pte))
         return True
-    set_pte(cpu, mm, folio.index, pte)
+    set_pte(cpu, mm, page, pte)
     return False
 
 
 cdef bint unmap_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, uint32_t page, swp_entry_t entry) noexcept nogil:
-    """Turn a present PTE into its swap entry, or into nothing if the folio was freed lazily. False: the slot took no further
-    reference, or the folio stays.
+    """Turn a present PTE into its swap entry. False: the slot took no further reference.
 
     Context: folio locked, anon_vma locked, page-table lock held; takes cluster lock, mmlist_lock.
     """
     cdef uint64_t pte = load64(pte_of(cpu, mm, page))
     cdef folio_t *mapped = folio_of(cpu, pte_pfn(pte))
-    if not folio_test(folio_of(cpu, pfn), PG_SWAPBACKED):
-        return discard_one(cpu, mm, pfn, pte)
     if folio_dup_swap(cpu, p, entry + (pte_pfn(pte) - pfn)) < 0:
         return False
     if pte & PTE_DIRTY:
@@ -120,7 +119,8 @@ cdef uint32_t first_mapped(Cpu cpu, uint32_t mm, uint32_t first, uint32_t nr) no
 
 
 cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Turn the PTEs of `mm` that map the folio into swap entries. False: a slot took no further reference.
+    """Turn the PTEs of `mm` that map the folio into swap entries, or into nothing if it was freed lazily. False: a slot took
+    no further reference, or the folio stays.
 
     Context: folio locked, anon_vma locked; takes page-table lock, under it cluster lock and mmlist_lock.
     """
@@ -132,7 +132,10 @@ cdef bint unmap_one(Cpu cpu, Protocol p, uint32_t mm, uint32_t pfn, swp_entry_t 
     pte_lock(cpu, mm, page)
     for at in range(page, first + nr):
         if pte_maps_folio(cpu, load64(pte_of(cpu, mm, at)), pfn):
-            going_on = unmap_page(cpu, p, mm, pfn, at, entry)
+            if folio_test(folio_of(cpu, pfn), PG_SWAPBACKED):
+                going_on = unmap_page(cpu, p, mm, pfn, at, entry)
+            else:
+                going_on = discard_page(cpu, mm, pfn, at, unmapped)
             if not going_on:
                 break
             unmapped += 1

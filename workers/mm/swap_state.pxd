@@ -8,6 +8,5 @@ cdef bint folio_matches_swap_entry(Cpu cpu, uint32_t pfn, swp_entry_t entry) noe
 cdef void folio_enters_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *word) noexcept nogil
 cdef void folio_leaves_cache(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *word, uint64_t shadow) noexcept nogil
 cdef bint swap_entry_swapped(Cpu cpu, swp_entry_t entry) noexcept nogil
-cdef swp_entry_t cached_entry(Cpu cpu, uint32_t pfn, uint32_t page) noexcept nogil
 cdef bint folio_swapped(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef bint mem_cgroup_swap_full(Cpu cpu, uint32_t pfn) noexcept nogil

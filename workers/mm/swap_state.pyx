@@ -170,11 +170,6 @@ cdef bint swap_entry_swapped(Cpu cpu, swp_entry_t entry) noexcept nogil:
     return referenced
 
 
-cdef swp_entry_t cached_entry(Cpu cpu, uint32_t pfn, uint32_t page) noexcept nogil:
-    """The slot of the folio's page of that number; 0 when it is not in the cache. Context: folio locked."""
-    return load64(&folio_of(cpu, pfn).swap) + page if folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) else 0
-
-
 cdef bint folio_swapped(Cpu cpu, uint32_t pfn) noexcept nogil:
     """Whether somebody refers to one of the folio's slots. Context: folio locked, in the cache; takes the cluster lock."""
     cdef swp_entry_t entry = folio_of(cpu, pfn).swap

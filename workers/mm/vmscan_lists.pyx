@@ -5,7 +5,7 @@ from shm.atomic cimport load32, store32
 from shm.folio cimport PG_ACTIVE, PG_LRU, PG_REFERENCED, PG_SWAPBACKED, PG_WORKINGSET, folio_nr_pages, folio_t
 from shm.memcg cimport LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, lru_t, mem_cgroup
 from shm.vmstat cimport EV_PGDEACTIVATE, EV_PGLAZYFREE
-from workers.cpu cimport Cpu, count
+from workers.cpu cimport Cpu
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_set, folio_test, folio_try_get
 
 
@@ -100,7 +100,7 @@ cdef void folio_deactivate(Cpu cpu, uint32_t pfn) noexcept nogil:
             folio_set(folio, PG_WORKINGSET)
             folio_clear(folio, PG_ACTIVE)
             link(cpu, &memcg.lru[LRU_INACTIVE_ANON], pfn, False)
-            count(cpu, EV_PGDEACTIVATE)
+            cpu.my.events[EV_PGDEACTIVATE] += folio_nr_pages(folio)
         folio_clear(folio, PG_REFERENCED)
     cpu.unlock(&memcg.lru_lock)
 
@@ -117,7 +117,7 @@ cdef bint folio_mark_lazyfree(Cpu cpu, uint32_t pfn) noexcept nogil:
         unlink(cpu, &memcg.lru[list_of(folio)], pfn)
         folio_clear(folio, PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED)
         link(cpu, &memcg.lru[LRU_INACTIVE_ANON], pfn, False)
-        count(cpu, EV_PGLAZYFREE)
+        cpu.my.events[EV_PGLAZYFREE] += folio_nr_pages(folio)
     cpu.unlock(&memcg.lru_lock)
     return not folio_test(folio, PG_SWAPBACKED)
 

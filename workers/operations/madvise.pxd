@@ -5,6 +5,6 @@ from workers.mm.protocol cimport Protocol
 
 cdef uint32_t madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil
 cdef void madvise_dontneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil
-cdef void madvise_cold(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil
+cdef void madvise_cold(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil
 cdef void madvise_willneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil
 cdef void madvise_free(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil

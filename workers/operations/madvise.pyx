@@ -4,29 +4,48 @@ are stored to before it comes."""
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport load32, load64, load_i32
-from shm.folio cimport PG_ACTIVE, PG_DIRTY, PG_SWAPCACHE, folio_t
+from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, folio_t
 from shm.layout cimport expected_of
 from shm.mm cimport PTE_ACCESSED, PTE_DIRTY, expect_freed, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_DONTNEEDS, EV_OPERATIONS, EV_PAGEOUTS
 from workers.cpu cimport READS, Cpu, count, point
 from workers.mm.filemap cimport folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
-from workers.mm.huge_memory cimport split_folio
+from workers.mm.huge_memory cimport lock_to_split, split_isolated
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_pages, folio_put, folio_test, folio_test_large, page_folio,
 )
-from workers.mm.rmap cimport pte_lock, pte_maps_folio, pte_of, pte_unlock, ptep_get, set_pte
-from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree, lru_add
+from workers.mm.rmap cimport pte_lock, pte_maps_folio, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte
+from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree
 from workers.operations.fork_exit cimport zap_range
 from workers.operations.readahead cimport read_slot
 from workers.operations.reclaim cimport shrink_folio_list
 from workers.mm.protocol cimport PIN_READ, Protocol
 
 
-cdef inline bint mapped_once(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Whether no other PTE maps the folio. Context: page-table lock of one that does held."""
+cdef inline bint mapped_alone(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Whether no other mm maps a folio that is mapped as a whole by one. Context: page-table lock of its PTEs held."""
     point(cpu, &folio_of(cpu, pfn).mapcount, READS)
-    return load_i32(&folio_of(cpu, pfn).mapcount) == 1
+    return load_i32(&folio_of(cpu, pfn).mapcount) == <int32_t>folio_pages(cpu, pfn)
+
+
+cdef uint32_t whole_folio(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t end) noexcept nogil:
+    """The folio that a PTE maps, if [first, end) has all of it and the mm maps all of it; PFN_NONE.
+
+    Context: page-table lock held.
+    """
+    cdef uint64_t pte = load64(pte_of(cpu, mm, page))
+    cdef uint32_t pfn, start, at
+    if not pte_present(pte):
+        return 0
+    pfn = page_folio(cpu, pte_pfn(pte))
+    start = page - (pte_pfn(pte) - pfn)
+    if page - first < pte_pfn(pte) - pfn or start + folio_pages(cpu, pfn) > end:
+        return 0
+    for at in range(start, start + folio_pages(cpu, pfn)):
+        if not pte_maps_folio(cpu, load64(pte_of(cpu, mm, at)), pfn):
+            return 0
+    return pfn
 
 
 cdef uint32_t isolate_range(
@@ -37,42 +56,17 @@ cdef uint32_t isolate_range(
     Context: takes page-table locks.
     """
     cdef uint32_t page, pfn, n = 0
-    cdef uint64_t pte
     for page in range(first, end):
         pte_lock(cpu, mm, page)
-        pte = load64(pte_of(cpu, mm, page))
-        if pte_present(pte):
-            pfn = page_folio(cpu, pte_pfn(pte))
-            if folio_test_large(cpu, pfn):
-                pfn = isolate_large(cpu, mm, page, low, high)
-            elif not (mapped_once(cpu, pfn) and folio_isolate_lru(cpu, pfn)):
-                pfn = 0
-            if pfn:
-                batch[n] = pfn
-                n += 1
+        pfn = whole_folio(cpu, mm, page, low, high)
+        if pfn and mapped_alone(cpu, pfn) and folio_isolate_lru(cpu, pfn):
+            batch[n] = pfn
+            n += 1
         pte_unlock(cpu, mm, page)
     return n
 
 
-cdef uint32_t isolate_large(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t end) noexcept nogil:
-    """The large folio that the page belongs to, off its list, if [first, end) has all of it and no other mm maps it; PFN_NONE.
-
-    Context: page-table lock held; takes lruvec lock.
-    """
-    cdef uint32_t pfn = page_folio(cpu, pte_pfn(load64(pte_of(cpu, mm, page)))), nr = folio_pages(cpu, pfn), at
-    cdef uint32_t start = folio_of(cpu, pfn).index
-    if start < first or start + nr > end:
-        return 0
-    point(cpu, &folio_of(cpu, pfn).mapcount, READS)
-    if load_i32(&folio_of(cpu, pfn).mapcount) != <int32_t>nr:
-        return 0
-    for at in range(start, start + nr):
-        if not pte_maps_folio(cpu, load64(pte_of(cpu, mm, at)), pfn):
-            return 0
-    return pfn if folio_isolate_lru(cpu, pfn) else 0
-
-
-cdef void split_at(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t end) noexcept nogil:
+cdef void split_at(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t first, uint32_t end) noexcept nogil:
     """Split the folio that maps the page if it is large, reaches beyond [first, end), and no other mm maps it.
 
     Context: mm_users held; takes page-table lock; folio lock by trylock; sleeps.
@@ -92,27 +86,19 @@ cdef void split_at(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t
             mapped += pte_maps_folio(cpu, load64(pte_of(cpu, mm, folio_of(cpu, pfn).index + i)), pfn)
         point(cpu, &folio_of(cpu, pfn).mapcount, READS)
         if nr > 1 and (folio_of(cpu, pfn).index < first or folio_of(cpu, pfn).index + nr > end or mapped != nr) and (
-                load_i32(&folio_of(cpu, pfn).mapcount) == <int32_t>mapped) and folio_trylock(cpu, pfn):
-            locked = True
-            if not folio_isolate_lru(cpu, pfn):
-                folio_unlock(cpu, pfn)
-                locked = False
+                load_i32(&folio_of(cpu, pfn).mapcount) == <int32_t>mapped):
+            locked = lock_to_split(cpu, pfn)
     pte_unlock(cpu, mm, page)
-    if not locked:
-        return
-    mapped = split_folio(cpu, pfn) == 0
-    folio_unlock(cpu, pfn)
-    for i in range(nr if mapped else 1):
-        lru_add(cpu, pfn + i, folio_test(folio_of(cpu, pfn + i), PG_ACTIVE))
-        folio_put(cpu, pfn + i)
+    if locked:
+        split_isolated(cpu, p, pfn)
 
 
-cdef void split_ends(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+cdef void split_ends(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
     """Large folios that a range has a part of are split, so that it has whole folios alone. Context: as split_at."""
     cdef uint32_t page
     if cpu.m.geo.anon_orders:
         for page in range(first, end):
-            split_at(cpu, mm, page, first, end)
+            split_at(cpu, p, mm, page, first, end)
 
 
 cdef uint32_t madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
@@ -122,7 +108,7 @@ cdef uint32_t madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, 
     count(cpu, EV_OPERATIONS)
     count(cpu, EV_PAGEOUTS)
     mmap_read_lock(cpu, mm)
-    split_ends(cpu, mm, first, end)
+    split_ends(cpu, p, mm, first, end)
     while first < end:
         stop = first + ISOLATE_BATCH if first + ISOLATE_BATCH < end else end
         n = isolate_range(cpu, mm, first, stop, low, end, batch)
@@ -141,25 +127,37 @@ cdef void madvise_dontneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uin
     mmap_read_unlock(cpu, mm)
 
 
-cdef void madvise_cold(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_COLD of pages [first, end): present ones that no other mm maps lose their marks of use; a large folio that lies in
-    the range as a whole is left alone.
+cdef uint32_t cold_ptes(Cpu cpu, uint32_t mm, uint32_t page, uint32_t end) noexcept nogil:
+    """One PTE of MADV_COLD, or all of a large folio that begins there. How many. Context: page-table lock held; takes lruvec
+    lock."""
+    cdef uint32_t pfn = whole_folio(cpu, mm, page, page, end), nr, at
+    cdef uint64_t pte
+    if pfn == 0:
+        return 1
+    nr = folio_pages(cpu, pfn)
+    if mapped_alone(cpu, pfn):
+        for at in range(page, page + nr):
+            pte = load64(pte_of(cpu, mm, at))
+            if pte & PTE_ACCESSED:
+                set_pte(cpu, mm, at, pte & ~<uint64_t>PTE_ACCESSED)
+        folio_deactivate(cpu, pfn)
+    return nr
+
+
+cdef void madvise_cold(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """MADV_COLD of pages [first, end): present ones that no other mm maps lose their marks of use.
 
     Context: mm_users held, no lock; takes mmap_lock, page-table locks, under them lruvec locks; sleeps.
     """
-    cdef uint32_t page
-    cdef uint64_t pte
+    cdef uint32_t nr
     count(cpu, EV_OPERATIONS)
     mmap_read_lock(cpu, mm)
-    split_ends(cpu, mm, first, end)
-    for page in range(first, end):
-        pte_lock(cpu, mm, page)
-        pte = load64(pte_of(cpu, mm, page))
-        if pte_present(pte) and not folio_test_large(cpu, page_folio(cpu, pte_pfn(pte))) and mapped_once(cpu, pte_pfn(pte)):
-            if pte & PTE_ACCESSED:
-                set_pte(cpu, mm, page, pte & ~<uint64_t>PTE_ACCESSED)
-            folio_deactivate(cpu, pte_pfn(pte))
-        pte_unlock(cpu, mm, page)
+    split_ends(cpu, p, mm, first, end)
+    while first < end:
+        pte_lock(cpu, mm, first)
+        nr = cold_ptes(cpu, mm, first, end)
+        ptes_unlock(cpu, mm, first, first + nr)
+        first += nr
     mmap_read_unlock(cpu, mm)
 
 
@@ -197,14 +195,14 @@ cdef void madvise_willneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uin
 
 
 cdef bint is_only_copy(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
-    """Make memory the only place of a page of one mm: out of the swap cache, and clean. False: it is in use.
+    """Make memory the only place of a folio of one mm: out of the swap cache, and clean. False: it is in use.
 
     Context: page-table lock held; takes cluster lock; folio lock by trylock, and keeps it when True.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
     if not folio_trylock(cpu, pfn):
         return False
-    if not mapped_once(cpu, pfn) or (folio_test(folio, PG_SWAPCACHE) and not p.folio_free_swap(cpu, pfn)):
+    if not mapped_alone(cpu, pfn) or (folio_test(folio, PG_SWAPCACHE) and not p.folio_free_swap(cpu, pfn)):
         folio_unlock(cpu, pfn)
         return False
     folio_clear(folio, PG_DIRTY)
@@ -212,34 +210,52 @@ cdef bint is_only_copy(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
     return True
 
 
-cdef void free_pte(Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nogil:
-    """One PTE of MADV_FREE. Context: page-table lock held; takes cluster lock, lruvec lock; folio lock by trylock."""
+cdef void free_folio_ptes(Cpu cpu, uint32_t mm, uint32_t page, uint32_t pfn) noexcept nogil:
+    """What is left of MADV_FREE for a folio whose PTEs begin at `page`. Context: folio locked, page-table lock held; takes
+    lruvec lock."""
+    cdef uint64_t *expected = expected_of(&cpu.m, mm)
+    cdef uint64_t pte
+    cdef uint32_t at
+    for at in range(page, page + folio_pages(cpu, pfn)):
+        pte = load64(pte_of(cpu, mm, at))
+        if pte & (PTE_ACCESSED | PTE_DIRTY):
+            set_pte(cpu, mm, at, pte & ~<uint64_t>(PTE_ACCESSED | PTE_DIRTY))
+    if folio_mark_lazyfree(cpu, pfn):
+        for at in range(page, page + folio_pages(cpu, pfn)):
+            expected[at] = expect_freed(expected[at])
+
+
+cdef uint32_t free_ptes(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t end) noexcept nogil:
+    """One PTE of MADV_FREE, or all of a large folio that begins there. How many.
+
+    Context: page-table lock held; takes cluster lock, lruvec lock; folio lock by trylock.
+    """
     cdef uint64_t pte = load64(pte_of(cpu, mm, page))
-    cdef uint64_t *expected = &expected_of(&cpu.m, mm)[page]
+    cdef uint32_t pfn = whole_folio(cpu, mm, page, page, end), nr = 1
     if is_swap_pte(pte):
         p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, as in a zap
         set_pte(cpu, mm, page, 0)
-        expected[0] = 0
-    elif pte_present(pte) and not folio_test_large(cpu, page_folio(cpu, pte_pfn(pte))) and is_only_copy(cpu, p, pte_pfn(pte)):
-        if pte & (PTE_ACCESSED | PTE_DIRTY):
-            set_pte(cpu, mm, page, pte & ~<uint64_t>(PTE_ACCESSED | PTE_DIRTY))
-        if folio_mark_lazyfree(cpu, pte_pfn(pte)):
-            expected[0] = expect_freed(expected[0])
-        folio_unlock(cpu, pte_pfn(pte))
+        expected_of(&cpu.m, mm)[page] = 0
+    if pfn:
+        nr = folio_pages(cpu, pfn)
+        if is_only_copy(cpu, p, pfn):
+            free_folio_ptes(cpu, mm, page, pfn)
+            folio_unlock(cpu, pfn)
+    return nr
 
 
 cdef void madvise_free(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_FREE of pages [first, end): slots go at once, memory when reclaim comes, unless it is stored to before; a large
-    folio that lies in the range as a whole is left alone.
+    """MADV_FREE of pages [first, end): slots go at once, memory when reclaim comes, unless it is stored to before.
 
     Context: mm_users held, no lock; takes mmap_lock, page-table locks; sleeps.
     """
-    cdef uint32_t page
+    cdef uint32_t nr
     count(cpu, EV_OPERATIONS)
     mmap_read_lock(cpu, mm)
-    split_ends(cpu, mm, first, end)
-    for page in range(first, end):
-        pte_lock(cpu, mm, page)
-        free_pte(cpu, p, mm, page)
-        pte_unlock(cpu, mm, page)
+    split_ends(cpu, p, mm, first, end)
+    while first < end:
+        pte_lock(cpu, mm, first)
+        nr = free_ptes(cpu, p, mm, first, end)
+        ptes_unlock(cpu, mm, first, first + nr)
+        first += nr
     mmap_read_unlock(cpu, mm)

@@ -1,12 +1,12 @@
 """UFFDIO_MOVE: a page that nobody else has goes to another address of its mm, memory or swap entry, without a copy.
 
-The page may be swapped in or out, or its slot become somebody else's, until its folio and both page-table locks are held:
+A page of a large folio moves once that is split. It may be swapped in or out, or its slot become somebody else's, until its folio and both page-table locks are held:
 then all that was seen before is looked at again.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store32
-from shm.folio cimport PG_ANON_EXCLUSIVE, folio_t
+from shm.folio cimport PG_ANON_EXCLUSIVE
 from shm.layout cimport expected_of, ptl_of
 from shm.mm cimport (
     PTES_PER_PTL, PTE_DIRTY, PTE_SWP_EXCLUSIVE, expect_moved, is_migration_pte, is_swap_pte, mk_pte, pte_pfn, pte_present, pte_to_swp_entry,
@@ -16,11 +16,16 @@ from shm.vmstat cimport EV_MOVES, EV_OPERATIONS, WAIT_FOLIO_LOCK
 from workers.cpu cimport Cpu, count
 from workers.mm.errno cimport EAGAIN, EBUSY, EEXIST, ENOENT
 from workers.mm.filemap cimport folio_lock, folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
+from workers.mm.huge_memory cimport lock_to_split, split_isolated
 from workers.mm.memory cimport slot_in_cache
-from workers.mm.page_alloc cimport folio_get, folio_of, folio_put, folio_test
+from workers.mm.page_alloc cimport folio_get, folio_of, folio_put, folio_test, folio_test_large, page_folio
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte
 from workers.mm.swap_state cimport swap_cache_get_folio
 from workers.mm.protocol cimport PIN_READ, Protocol
+
+cdef enum:
+    MOVE_SPLIT = 1  # the page's folio was a large one, and is none now
+
 
 cdef struct move_t:
     uint32_t mm
@@ -82,19 +87,31 @@ cdef int move_present_pte(Cpu cpu, move_t *move, uint32_t pfn) noexcept nogil:
     return result
 
 
-cdef int move_present(Cpu cpu, move_t *move) noexcept nogil:
-    """A page in memory. 0, -EAGAIN, -EBUSY: another mm has it too, or a large folio. Context: mmap_lock held; sleeps."""
+cdef int split_src(Cpu cpu, Protocol p, move_t *move, uint32_t pfn) noexcept nogil:
+    """Split the large folio of the page. MOVE_SPLIT, -EAGAIN, -EBUSY. Nobody waits for its lock: the reference of who waits
+    would make splits fail. Context: page-table lock held, dropped here; folio lock by trylock; sleeps."""
+    cdef bint locked = lock_to_split(cpu, pfn)
+    cdef int err = EAGAIN
+    pte_unlock(cpu, move.mm, move.src)
+    if locked:
+        err = split_isolated(cpu, p, pfn)
+    return MOVE_SPLIT if err == 0 else err
+
+
+cdef int move_present(Cpu cpu, Protocol p, move_t *move) noexcept nogil:
+    """A page in memory. 0, MOVE_SPLIT, -EAGAIN, -EBUSY: another mm has it too. Context: mmap_lock held; sleeps."""
     cdef uint32_t pfn = pte_pfn(move.pte)
-    cdef folio_t *folio = folio_of(cpu, pfn)
     cdef bint locked
     cdef int result
     pte_lock(cpu, move.mm, move.src)
     if load64(pte_of(cpu, move.mm, move.src)) != move.pte:
         pte_unlock(cpu, move.mm, move.src)
         return EAGAIN
-    if not folio_test(folio, PG_ANON_EXCLUSIVE) or folio.order or folio.head != pfn:
+    if not folio_test(folio_of(cpu, pfn), PG_ANON_EXCLUSIVE):
         pte_unlock(cpu, move.mm, move.src)
         return EBUSY
+    if folio_test_large(cpu, page_folio(cpu, pfn)):
+        return split_src(cpu, p, move, page_folio(cpu, pfn))
     locked = folio_trylock(cpu, pfn)
     folio_get(cpu, pfn)
     pte_unlock(cpu, move.mm, move.src)
@@ -151,25 +168,28 @@ cdef int move_swapped(Cpu cpu, Protocol p, move_t *move) noexcept nogil:
 
 cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32_t dst) noexcept nogil:
     """Move page `src` of an mm to `dst`. 0, -ENOENT: no page, -EEXIST: there is one at `dst`, -EBUSY: another mm has it
-    too, or it is one of a large folio, -EAGAIN: it changed meanwhile, and the program asks again if it likes.
+    too, or a large folio caches it, -EAGAIN: it changed meanwhile, and the program asks again if it likes.
 
     Context: mm_users held, no lock; takes mmap_lock for reading, folio lock, page-table locks; sleeps.
     """
     cdef move_t move
-    cdef int result = ENOENT
+    cdef int result = MOVE_SPLIT
     count(cpu, EV_OPERATIONS)
     move.mm = mm
     move.src = src
     move.dst = dst
     mmap_read_lock(cpu, mm)
-    move.pte = ptep_get(cpu, mm, src)
-    if ptep_get(cpu, mm, dst) != 0:
-        result = EEXIST
-    elif pte_present(move.pte):
-        result = move_present(cpu, &move)
-    elif is_migration_pte(move.pte):
-        result = EAGAIN
-    elif is_swap_pte(move.pte):
-        result = move_swapped(cpu, p, &move)
+    while result == MOVE_SPLIT:
+        move.pte = ptep_get(cpu, mm, src)
+        if ptep_get(cpu, mm, dst) != 0:
+            result = EEXIST
+        elif pte_present(move.pte):
+            result = move_present(cpu, p, &move)
+        elif is_migration_pte(move.pte):
+            result = EAGAIN
+        elif is_swap_pte(move.pte):
+            result = move_swapped(cpu, p, &move)
+        else:
+            result = ENOENT
     mmap_read_unlock(cpu, mm)
     return result

@@ -53,7 +53,7 @@ cdef int drop_lazyfree(Cpu cpu, uint32_t pfn) noexcept nogil:
     if not folio_ref_freeze(cpu, pfn, 1):
         folio_unlock(cpu, pfn)
         return PAGE_KEEP
-    count(cpu, EV_PGLAZYFREED)
+    cpu.my.events[EV_PGLAZYFREED] += folio_pages(cpu, pfn)
     folio_unlock(cpu, pfn)
     free_folio(cpu, pfn)
     return PAGE_FREED
@@ -108,11 +108,11 @@ cdef int add_to_swap(Cpu cpu, Protocol p, uint32_t pfn, bint *split) noexcept no
     """Slots for a folio. What has lost a part of its mappings, or finds no room as a whole, is split before; its other pages
     then wait for their turn. PAGE_FREED: go on. Context: folio locked and isolated; takes cluster locks; may sleep."""
     if folio_partially_mapped(cpu, pfn):
-        if split_folio(cpu, pfn) < 0:
+        if split_folio(cpu, p, pfn) < 0:
             return PAGE_ACTIVATE
         split[0] = True
     if p.folio_alloc_swap(cpu, pfn) < 0:
-        if not folio_test_large(cpu, pfn) or split_folio(cpu, pfn) < 0:
+        if not folio_test_large(cpu, pfn) or split_folio(cpu, p, pfn) < 0:
             return PAGE_ACTIVATE
         split[0] = True
         count(cpu, EV_THP_SWPOUT_FALLBACK)

@@ -152,6 +152,10 @@ cdef class Base(Protocol):
         cpu.my.reserved_entry = cpu.my.reserved_nr = 0
         return 0
 
+    cdef swp_entry_t split_entry(self, Cpu cpu, uint32_t pfn, uint32_t page) noexcept nogil:
+        """Context: folio locked and frozen; the lock that guards its words held. As many after the head's as the page is."""
+        return load64(&folio_of(cpu, pfn).swap) + page if folio_test(folio_of(cpu, pfn), PG_SWAPCACHE) else 0
+
     cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil:
         """Context: folio locked. Of whom the counter says that it was charged."""
         return swap_memcg

@@ -10,6 +10,7 @@ TWO: dict[str, Any] = {"pages": 2, "anon_orders": (1,)}  # one folio of two page
 TWO_V1: dict[str, Any] = {**TWO, **V1}
 WHOLE: tuple[Step, ...] = (("mm_init", 0), ("store", 0, 0, 2))
 WHOLE_OUT: tuple[Step, ...] = (*WHOLE, ("pageout", 0, 0, 2))
+THREE: dict[str, Any] = {**TWO, "pages": 3}  # and a page to move to
 
 LARGE: tuple[Race, ...] = (
     Race(
@@ -59,6 +60,13 @@ LARGE: tuple[Race, ...] = (
         "A folio is split, for one of its pages is to go, while the other one is stored to.",
         WHOLE,
         ((("pageout", 0, 0),), (("store", 0, 1),)),
+        TWO,
+    ),
+    Race(
+        "large_split_cached",
+        "A folio that is being swapped out is mapped again, and split in the swap cache.",
+        WHOLE,
+        ((("pageout", 0, 0, 2),), (("load", 0, 0), ("pageout", 0, 0), ("pageout", 0, 1))),
         TWO,
     ),
     Race(
@@ -130,6 +138,76 @@ LARGE: tuple[Race, ...] = (
         WHOLE_OUT,
         ((("store", 0, 0),), (("load", 0, 1), ("pageout", 0, 0, 2))),
         TWO_V1,
+    ),
+    Race(
+        "large_free_reclaim",
+        "A folio of two pages is given up while it is swapped out.",
+        WHOLE,
+        ((("free", 0, 0, 2), ("load", 0, 0)), (("reclaim", 2),)),
+        TWO,
+    ),
+    Race(
+        "large_free_store",
+        "A page of a folio that was given up is stored to while reclaim comes for it.",
+        (*WHOLE, ("free", 0, 0, 2)),
+        ((("store", 0, 1), ("load", 0, 0, 2)), (("reclaim", 2),)),
+        TWO,
+    ),
+    Race(
+        "large_free_fault",
+        "A folio that two processes share is given up by one as the other faults and leaves it.",
+        (*WHOLE, ("fork", 0, 1), ("reclaim", 2)),
+        ((("load", 0, 0), ("free", 0, 0, 2), ("reclaim", 2)), (("load", 1, 1), ("exit", 1))),
+        TWO,
+    ),
+    Race(
+        "large_free_fork",
+        "A folio is given up while its process forks, and reclaim comes.",
+        WHOLE,
+        ((("free", 0, 0, 2), ("reclaim", 2)), (("fork", 0, 1), ("load", 1, 1))),
+        TWO,
+    ),
+    Race(
+        "large_free_split",
+        "A folio is given up while it is split, for one of its pages is to go.",
+        WHOLE,
+        ((("free", 0, 0, 2), ("load", 0, 0, 2)), (("pageout", 0, 1),)),
+        TWO,
+    ),
+    Race(
+        "large_cold_reclaim",
+        "A folio of two pages is said to be cold while it is reclaimed, and a part of it dropped.",
+        WHOLE,
+        ((("cold", 0, 0, 2),), (("reclaim", 2),), (("dontneed", 0, 1),)),
+        TWO,
+    ),
+    Race(
+        "large_move_fault",
+        "A page of a folio moves, which splits it, while both its pages are stored to.",
+        WHOLE,
+        ((("move", 0, 1, 2), ("load", 0, 2)), (("store", 0, 0, 2),)),
+        THREE,
+    ),
+    Race(
+        "large_move_reclaim",
+        "A page of a folio moves while the folio is swapped out.",
+        WHOLE,
+        ((("move", 0, 1, 2), ("load", 0, 2)), (("reclaim", 2),)),
+        THREE,
+    ),
+    Race(
+        "large_move_move",
+        "Two threads move the two pages of a folio to one place.",
+        WHOLE,
+        ((("move", 0, 0, 2), ("load", 0, 0)), (("move", 0, 1, 2), ("load", 0, 1))),
+        THREE,
+    ),
+    Race(
+        "large_move_free",
+        "A page of a folio moves while the folio is given up, and reclaim comes.",
+        WHOLE,
+        ((("move", 0, 1, 2), ("load", 0, 2)), (("free", 0, 0, 2), ("reclaim", 2))),
+        THREE,
     ),
     Race(
         "large_failed_charge",

@@ -61,7 +61,7 @@ cdef class Mix(Workload):
         elif operation == MIX_DONTNEED:
             madvise_dontneed(cpu, p, mm, page, end)
         elif operation == MIX_COLD:
-            madvise_cold(cpu, mm, page, end)
+            madvise_cold(cpu, p, mm, page, end)
         elif operation == MIX_WILLNEED:
             madvise_willneed(cpu, p, mm, page, end)
         elif operation == MIX_FREE:

@@ -162,7 +162,7 @@ cdef class Script:
         if s.operation == SCRIPT_DONTNEED:
             madvise_dontneed(cpu, p, s.mm, s.first, s.end)
         elif s.operation == SCRIPT_COLD:
-            madvise_cold(cpu, s.mm, s.first, s.end)
+            madvise_cold(cpu, p, s.mm, s.first, s.end)
         elif s.operation == SCRIPT_WILLNEED:
             madvise_willneed(cpu, p, s.mm, s.first, s.end)
         elif s.operation == SCRIPT_FREE:
