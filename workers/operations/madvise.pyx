@@ -4,20 +4,20 @@ are stored to before it comes."""
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport load32, load64, load_i32
-from shm.folio cimport PG_ACTIVE, PG_DIRTY, PG_SWAPCACHE, folio_t
+from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, folio_t
 from shm.layout cimport expected_of
 from shm.mm cimport PTE_ACCESSED, PTE_DIRTY, expect_freed, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_DONTNEEDS, EV_OPERATIONS, EV_PAGEOUTS
 from workers.cpu cimport READS, Cpu, count, point
 from workers.mm.filemap cimport folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
-from workers.mm.huge_memory cimport split_folio
+from workers.mm.huge_memory cimport split_isolated
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_pages, folio_put, folio_test, folio_test_large, page_folio,
 )
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.rmap cimport pte_lock, pte_maps_folio, pte_of, pte_unlock, ptep_get, set_pte
-from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree, lru_add
+from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree
 from workers.operations.fork_exit cimport zap_range
 from workers.operations.reclaim cimport shrink_folio_list
 from workers.mm.protocol cimport PIN_READ, Protocol
@@ -98,13 +98,8 @@ cdef void split_at(Cpu cpu, uint32_t mm, uint32_t page, uint32_t first, uint32_t
                 folio_unlock(cpu, pfn)
                 locked = False
     pte_unlock(cpu, mm, page)
-    if not locked:
-        return
-    mapped = split_folio(cpu, pfn) == 0
-    folio_unlock(cpu, pfn)
-    for i in range(nr if mapped else 1):
-        lru_add(cpu, pfn + i, folio_test(folio_of(cpu, pfn + i), PG_ACTIVE))
-        folio_put(cpu, pfn + i)
+    if locked:
+        split_isolated(cpu, pfn)
 
 
 cdef void split_ends(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
