@@ -36,8 +36,8 @@ SHMEM: tuple[Exhibit, ...] = (
         "A folio that is too large for its entry",
         2025,
         "same_order_only",
-        "has_cache_waitqueue",
-        "shmem_large_split_writeout",
+        "swap_cache",
+        "shmem_large_page_writeout",
         ("L1",),
         "A swap-in finds a large entry, and splits it for the single page that it has read. Meanwhile the file was "
         "truncated, written and moved to the same slots by one large folio, which the swap cache has. Who reads the "

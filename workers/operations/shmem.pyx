@@ -41,7 +41,7 @@ from workers.operations.readahead cimport readahead_hit, swap_cluster_readahead
 
 cdef enum:
     SHMEM_MEMCG = 1  # who is charged: the memcg with the run's limits
-    ASK_AGAIN_NS = 100  # between two attempts to get a slot that somebody else reads
+    ASK_AGAIN_NS = 100  # between two attempts to get a slot that somebody else reads, or has moved
 
 
 cdef int shmem_confirm_swap(Cpu cpu, uint32_t inode, uint32_t page, swp_entry_t entry) noexcept nogil:
@@ -67,10 +67,7 @@ cdef int shmem_find_folio(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
         how = 0 if vmf.folio else SWAPIN_OOM
     if vmf.fresh:
         count(cpu, EV_PGMAJFAULT)
-    if how == SWAPIN_REFAULT:  # asked again at once, without a sleep
-        cpu.relax(ASK_AGAIN_NS)
-        return EEXIST
-    return ENOMEM if how == SWAPIN_OOM else 0
+    return EEXIST if how == SWAPIN_REFAULT else ENOMEM if how == SWAPIN_OOM else 0
 
 
 cdef int shmem_set_folio_swapin_error(Cpu cpu, Protocol p, vm_fault *vmf, uint32_t inode, uint32_t page) noexcept nogil:
@@ -149,6 +146,8 @@ cdef int shmem_swapin_folio(Cpu cpu, Protocol p, uint32_t inode, uint32_t page, 
     if vmf.folio and err < 0:
         folio_put(cpu, vmf.folio)
     p.unpin_device(cpu, entry, PIN_FAULT)
+    if err == EEXIST:  # the caller looks again at once, without a sleep
+        cpu.relax(ASK_AGAIN_NS)
     pfn[0] = vmf.folio
     return err
 

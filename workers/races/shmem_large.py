@@ -99,6 +99,13 @@ SHMEM_LARGE: tuple[Race, ...] = (
         TWO,
     ),
     Race(
+        "shmem_large_page_writeout",
+        "A page of a folio in swap is read alone, while the file is truncated, written anew and moved to the same slots.",
+        (*WHOLE_OUT, ("inject", "folio_alloc", 300_000)),
+        ((("shmem_read", 0, 0),), (("shmem_truncate", 0, 0, 2), ("shmem_write", 0, 0, 2), ("reclaim", 2))),
+        TWO,
+    ),
+    Race(
         "shmem_large_errors",
         "Two programs read the pages of a folio that the device cannot read, and one makes a hole of a page then.",
         (*WHOLE_OUT, ("inject", "device_error", 500_000)),

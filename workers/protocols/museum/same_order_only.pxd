@@ -1,4 +1,4 @@
-from workers.protocols.has_cache_waitqueue cimport HasCacheWaitqueue
+from workers.protocols.swap_cache cimport SwapCache
 
-cdef class SameOrderOnly(HasCacheWaitqueue):
+cdef class SameOrderOnly(SwapCache):
     pass

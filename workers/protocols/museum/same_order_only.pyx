@@ -1,7 +1,7 @@
-"""same_order_only: has_cache_waitqueue where a folio takes the place of an entry of its own order alone (museum 23).
+"""same_order_only: swap_cache where a folio takes the place of an entry of its own order alone (museum 23).
 
-- Kernel: 6.12 to 6.16; 5c241ed8d031 looks at the words of all of the folio's pages instead.
-- Holder: as in has_cache_waitqueue.
+- Kernel: 6.12 to 6.16; 5c241ed8d031 looks at the words of all of the folio's pages instead. Here with the swap cache of 7.0.
+- Holder: as in swap_cache.
 - Loser: a read that finds a large folio in the swap cache where its entry has been split: it looks again, for ever.
 - Cost: a CPU that never comes back.
 """
@@ -9,10 +9,10 @@ from libc.stdint cimport uint32_t
 
 from workers.cpu cimport Cpu
 from workers.mm.page_alloc cimport folio_of
-from workers.protocols.has_cache_waitqueue cimport HasCacheWaitqueue
+from workers.protocols.swap_cache cimport SwapCache
 
 
-cdef class SameOrderOnly(HasCacheWaitqueue):
+cdef class SameOrderOnly(SwapCache):
     def __cinit__(self):
         self.name = "same_order_only"
 
