@@ -41,7 +41,7 @@ from workers.operations.readahead cimport readahead_hit, swap_cluster_readahead
 
 cdef enum:
     SHMEM_MEMCG = 1  # who is charged: the memcg with the run's limits
-    ASK_AGAIN_NS = 100  # between two attempts to get a slot that somebody else reads, or has moved
+    ASK_AGAIN_NS = 100  # between two attempts to get the same slot, which somebody else has
 
 
 cdef int shmem_confirm_swap(Cpu cpu, uint32_t inode, uint32_t page, swp_entry_t entry) noexcept nogil:
@@ -146,8 +146,6 @@ cdef int shmem_swapin_folio(Cpu cpu, Protocol p, uint32_t inode, uint32_t page, 
     if vmf.folio and err < 0:
         folio_put(cpu, vmf.folio)
     p.unpin_device(cpu, entry, PIN_FAULT)
-    if err == EEXIST:  # the caller looks again at once, without a sleep
-        cpu.relax(ASK_AGAIN_NS)
     pfn[0] = vmf.folio
     return err
 
@@ -219,9 +217,10 @@ cdef int shmem_get_folio(Cpu cpu, Protocol p, uint32_t inode, uint32_t page, bin
 
     Context: no lock held; sleeps.
     """
-    cdef uint64_t word, since = 0
+    cdef uint64_t word = 0, before, since = 0
     cdef int err = EEXIST
     while err == EEXIST:
+        before = word
         pfn[0] = filemap_get_entry(cpu, inode, page, &word)
         if pfn[0]:
             folio_lock(cpu, pfn[0], WAIT_FOLIO_LOCK)
@@ -230,6 +229,8 @@ cdef int shmem_get_folio(Cpu cpu, Protocol p, uint32_t inode, uint32_t page, bin
                 put_locked_folio(cpu, pfn[0])
         elif word_is_swap(word):
             since = cpu.now() if since == 0 else since
+            if word == before:  # asked again at once, without a sleep
+                cpu.relax(ASK_AGAIN_NS)
             err = shmem_swapin_folio(cpu, p, inode, page, radix_to_swp_entry(word), pfn)
         elif word:
             err = EIO

@@ -100,10 +100,10 @@ SHMEM_LARGE: tuple[Race, ...] = (
     ),
     Race(
         "shmem_large_page_writeout",
-        "A page of a folio in swap is read alone, while the file is truncated, written anew and moved to the same slots.",
-        (*WHOLE_OUT, ("inject", "folio_alloc", 300_000)),
+        "A page of a folio that zswap keeps is read alone, while the file is truncated, written anew and moved to the same slots.",
+        WHOLE_OUT,
         ((("shmem_read", 0, 0),), (("shmem_truncate", 0, 0, 2), ("shmem_write", 0, 0, 2), ("reclaim", 2))),
-        TWO,
+        {**TWO, "zswap": {"pool_pages": 4}},
     ),
     Race(
         "shmem_large_errors",
