@@ -13,6 +13,9 @@ SHELL := /bin/bash
 DEMO_ARGS ?= has_cache swap_cache --scenario trace --trace cc1 --cpus 2 --trials 12 --seconds 1.5 --allow-regression
 DEMO_REPORT ?= demo-report.html
 PYTEST_ARGS ?=
+TEST_JOBS ?= 2
+# Tests that kill, lease and measure in real time; all others run side by side.
+ALONE := tests/chaos tests/hostile tests/load tests/placer tests/processes
 BENCH_ARGS ?=
 SERVE_ARGS ?=
 TORTURE_ARGS ?=
@@ -63,7 +66,8 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test: build lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_JOBS) --dist worksteal $(ALONE:%=--ignore=%) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
 
 bench: $(STAMP)
 	@SWAPRACE_FOLDERS="shm workers bench" $(BIN)/python setup.py --quiet build_ext --inplace

@@ -21,13 +21,12 @@ from server.compare import RunFigures, compare_runs
 from server.config import Settings
 from server.db import Database, upgrade
 from server.models import attempts, comparisons, histograms, hosts, metadata, runs, samples, studies, violations, waits
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import SOUND
 from workers.outcome import WAIT_CAUSES, Histogram, Wait
 from workers.spec import RunSpec, config_hash
 
 BLOCKS = 50
 STUDY_RUNS = 2 * BLOCKS
-SOUND = [entry.name for entry in PROTOCOLS.values() if entry.sound]
 SCENARIOS = ("thread_fault", "fork_fault", "usemem")
 HOSTS = ("lab1", "lab2", "lab3", "lab4")
 EVENTS = (

@@ -104,7 +104,8 @@ def _run_patiently(connection: sqlite3.Connection, statement: str) -> None:
             connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic_ns() >= until_ns:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the low byte is the primary code
+            if not busy or time.monotonic_ns() >= until_ns:
                 raise
             time.sleep(BUSY_PAUSE_S)
 

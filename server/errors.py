@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from server.laws import LawsError
 from server.store import ConflictError, IdempotencyError, NotFoundError, QueueFullError, StoreError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -157,6 +158,10 @@ def register(app: APIFlask) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 429 else {}
         sentence = str(error)[:1].upper() + str(error)[1:] + "."
         return answer(status, code, sentence, faults, headers)
+
+    @app.errorhandler(LawsError)
+    def on_laws_error(error: LawsError) -> Response:
+        return answer(404, "not_found", str(error)[:1].upper() + str(error)[1:] + ".")
 
     @app.errorhandler(DBAPIError)
     def on_database_error(error: DBAPIError) -> Response:

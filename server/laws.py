@@ -20,6 +20,10 @@ PLACES = {  # a column of the table -> what the places are called in JSON
 WARNINGS = "warnings of steps"
 
 
+class LawsError(RuntimeError):
+    """The table of laws cannot be read; the message says why."""
+
+
 @dataclass(frozen=True)
 class Known:
     """A protocol that is known to break a law, as its kernel does, and why; the numbers are those of the museum."""
@@ -63,8 +67,11 @@ class LawEntry:
 
 
 def laws(protocol: str | None = None) -> list[LawEntry]:
-    """All laws, or those that `protocol` is asked for or known to break. Raises OSError when they cannot be read."""
-    text = DOCUMENT.read_text(encoding="utf-8")
+    """All laws, or those that `protocol` is asked for or known to break. Raises LawsError."""
+    try:
+        text = DOCUMENT.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LawsError(f"the table of laws, docs/{DOCUMENT.name}, cannot be read: {error.strerror}") from error
     known: dict[str, list[Known]] = {}
     for row in _rows(text, "Known to be broken"):
         known.setdefault(row["law"], []).append(Known(row["protocol"], museum_numbers(row["why"]), row["why"]))
@@ -72,7 +79,7 @@ def laws(protocol: str | None = None) -> list[LawEntry]:
     for row in _rows(text, "The laws"):
         law = row["id"]
         broken = tuple(each for each in known.get(law, ()) if protocol in (None, each.protocol))
-        places = {place: _names(row[place]) for place in PLACES if _names(row[place])}
+        places = {place: names for place in PLACES if (names := _names(row[place]))}
         entry = LawEntry(law, row["sentence"], _split(row["points"]), places, _split(row[WARNINGS]), broken)
         if protocol is None or protocol in entry.protocols or broken:
             found.append(entry)

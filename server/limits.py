@@ -12,17 +12,21 @@ from workers.spec import RunSpec
 
 # What a thing takes in a segment, at most; the test compares with the sizes that the compiled core plans.
 CPU_BYTES = 512 << 10  # its block, its histograms, its trace ring
+TIMELINE_BYTES = 320 << 10  # what its trace ring has more for a timeline
 FIXED_BYTES = 1 << 20
 FOLIOS_PER_CPU = 64
 FOLIO_BYTES = 128  # beside the payload
-SLOT_BYTES = 20
+REQUEST_BYTES = 24  # a folio has one on each device
+SLOT_BYTES = 24
+SLOT_IN_ZSWAP_BYTES = 4  # more, where there is zswap
+ZSWAP_ENTRY_BYTES = 36  # beside the payload
 CLUSTER_BYTES = 256
 BLOCK_BYTES = 8  # beside the payload
 PTE_BYTES = 24
 INODE_BYTES = 256
 DEFAULT_PAGES = 4096  # of one mm, where the spec does not say: the largest of any scenario but
 ZRAM_SWAPIN_PAGES = 1 << 18  # 1 GiB
-DEFAULT_CLUSTER_SLOTS = 512
+DEFAULT_CLUSTER_SLOTS = {"processes": 512, "cooperative": 16}
 ONE_MM = ("thread_fault", "zram_swapin", "swapoff_loop", "shmem_fault")
 
 TRACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # a name, never a path: a client reads no files of the host
@@ -55,15 +59,16 @@ def segment_bound_bytes(spec: RunSpec) -> int:
     pages = spec.pages or (ZRAM_SWAPIN_PAGES if spec.scenario == "zram_swapin" else DEFAULT_PAGES)
     file_pages = spec.shmem.inodes * spec.shmem.pages + (pages if spec.scenario == "shmem_fault" else 0)
     folios = spec.folios or (spec.memcg.limit_pages or pages * mms) + cpus * (FOLIOS_PER_CPU + 2)
-    cluster_slots = spec.cluster_slots or DEFAULT_CLUSTER_SLOTS
+    cluster_slots = spec.cluster_slots or DEFAULT_CLUSTER_SLOTS[spec.executor]
     slots = (spec.slots or max(2 * (pages * mms + file_pages), 4 * cluster_slots * cpus)) + cluster_slots
     blocks = devices * min(slots, pages * mms + file_pages + folios)
     slots *= devices
     return (
         FIXED_BYTES
-        + cpus * CPU_BYTES
-        + folios * (FOLIO_BYTES + spec.payload_bytes)
-        + slots * SLOT_BYTES
+        + cpus * (CPU_BYTES + (TIMELINE_BYTES if spec.timeline else 0))
+        + folios * (FOLIO_BYTES + devices * REQUEST_BYTES + spec.payload_bytes)
+        + slots * (SLOT_BYTES + (SLOT_IN_ZSWAP_BYTES if spec.zswap.pool_pages else 0))
+        + spec.zswap.pool_pages * (ZSWAP_ENTRY_BYTES + spec.payload_bytes)
         + (slots // cluster_slots + 1) * CLUSTER_BYTES
         + blocks * (BLOCK_BYTES + spec.payload_bytes)
         + (mms * pages + file_pages) * PTE_BYTES

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from server.config import Settings
 from server.db import seconds_since
 from server.journal import SUFFIX, JournalError, JournalReader, remove_journal, unattended
@@ -18,6 +20,7 @@ from server.processes import ProcessId, identify, is_alive, kill_session, myself
 from server.store import Claim, LiveAttempt, Store
 from shm.segment import sweep_orphans
 
+PAUSE_SECONDS = 0.5  # between two looks of a dispatcher that nothing holds up, rarely more
 STRAY_SECONDS = 3600.0  # a journal that no live attempt names and that is this old belongs to nobody
 
 
@@ -53,6 +56,7 @@ class Recovery:
         self._store = store
         self._settings = settings
         self._overdue: dict[str, tuple[str, float]] = {}
+        self._looked_at = 0.0
 
     def recover(self) -> list[Adopted]:
         """Adopt, requeue or bury every live row without a watcher; the adopted ones are to be watched from here.
@@ -63,6 +67,8 @@ class Recovery:
         adopted, buried = [], False
         live = self._store.live_attempts()
         self._overdue = {token: seen for token, seen in self._overdue.items() if any(a.token == token for a in live)}
+        if any(attempt.lease_is_over for attempt in live):
+            self._skip_outage()
         for attempt in live:
             if _is_here(attempt) and not is_alive(attempt.owner):
                 found = self._take_over(attempt)
@@ -76,6 +82,23 @@ class Recovery:
         if buried:
             sweep_segments()
         return adopted
+
+    def _skip_outage(self) -> None:
+        """Leave out of every clock the time in which nobody could write, whose silence says nothing: until we can, and
+        since the last look what is longer than a pause, for then this process has waited for the database too.
+
+        Raises what the store raises for a database that stays locked or is away.
+        """
+        began = time.monotonic()
+        try:
+            with self._store.db.write():
+                now = time.monotonic()
+        except SQLAlchemyError:
+            self._overdue.clear()
+            raise
+        outage = now - began + max(0.0, began - self._looked_at - PAUSE_SECONDS)
+        self._looked_at = now
+        self._overdue = {token: (lease, since + outage) for token, (lease, since) in self._overdue.items()}
 
     def _is_overdue(self, attempt: LiveAttempt) -> bool:
         """True for a lease that ran out and was then seen unchanged for as long again: after the database was away for

@@ -1,5 +1,5 @@
 """Clocks of a CPU: the time stamp counter where it is invariant, clock_gettime elsewhere (measured: the clock
-costs more than the locks). Cycles become ns by a 32.32 fixed-point factor that `shm.layout.calibrate` measures.
+costs more than the locks). Cycles become ns by a 32.32 fixed-point factor that `shm.clock.calibrate` measures.
 """
 from libc.stdint cimport uint64_t
 

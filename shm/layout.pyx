@@ -3,7 +3,6 @@ from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from shm.clock cimport clock_ns, read_cycles
 from shm.cluster cimport (
     CLUSTER_FLAG_FREE, CLUSTER_FLAG_NONFULL, CLUSTER_NIL, NR_CLUSTER_LISTS, cluster_list, cluster_orders, swap_cluster_info,
 )
@@ -329,19 +328,6 @@ def bytes_per_slot(geometry: Geometry) -> float:
     tables = geometry.tables * (geometry.cluster_slots * 8 + 4)
     per_device = geometry.slots * (2 + 4 + (0 if geometry.slot_format == SLOTS_TABLE else 1) + geometry.zeromap / 8) + clusters * sizeof(swap_cluster_info)
     return (per_device * geometry.devices + tables) / (geometry.slots * geometry.devices)
-
-
-def calibrate() -> tuple[bool, int]:
-    """Whether the time stamp counter is invariant, and ns per cycle as 32.32 fixed point (1 << 32 where it is not)."""
-    with open("/proc/cpuinfo") as f:
-        flags = f.read()
-    if "constant_tsc" not in flags or "nonstop_tsc" not in flags:
-        return False, 1 << 32
-    cdef uint64_t ns0 = clock_ns(), c0 = read_cycles()
-    while clock_ns() - ns0 < 20_000_000:
-        pass
-    cdef uint64_t ns1 = clock_ns(), c1 = read_cycles()
-    return True, ((ns1 - ns0) << 32) // (c1 - c0)
 
 
 def format_segment(buf, geometry: Geometry, synchronous: bool) -> None:

@@ -21,8 +21,8 @@ from shm.layout cimport (
 from shm.lock cimport generation_of, holder_of, lock_t
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup
 from shm.mm cimport (
-    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, is_migration_pte, is_swap_pte, mm_struct, pte_pfn, pte_present,
-    pte_to_swp_entry,
+    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, is_migration_pte, is_swap_pte, mm_struct, pte_of_migration, pte_pfn,
+    pte_present, pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
 from shm.shmem cimport inode_t, radix_order, radix_to_swp_entry, word_is_folio, word_is_swap
@@ -245,7 +245,9 @@ cdef class Snapshot:
         )
 
     cdef object pte(self, uint64_t page, uint64_t pte, uint64_t expected):
-        if pte_present(pte) or is_migration_pte(pte):
+        if is_migration_pte(pte):
+            pte = pte_of_migration(pte)
+        if pte_present(pte):
             return Pte(page, pte_pfn(pte), None, pte & PTE_WRITE != 0, pte & PTE_DIRTY != 0, False, expected)
         entry = entry_of(pte_to_swp_entry(pte)) if is_swap_pte(pte) else None
         return Pte(page, None, entry, False, False, pte & PTE_SWP_EXCLUSIVE != 0, expected)

@@ -24,7 +24,7 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from shm.segment import entries, start_time  # noqa: E402
-from workers.catalogue import PROTOCOLS  # noqa: E402
+from workers.catalogue import SOUND  # noqa: E402
 
 if TYPE_CHECKING:
     from tests.postgres import Cluster
@@ -46,29 +46,42 @@ class Process(NamedTuple):
     command: str
 
 
-def processes_of_session() -> set[Process]:
-    """All living processes that were started from this test session, less this one."""
-    found = set()
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
-        pid = int(entry)
-        start = start_time(pid)
-        try:
-            ours = f"{SESSION_VARIABLE}={SESSION}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-            parent = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (OSError, IndexError):
-            continue  # gone meanwhile, or another user's
-        if start is not None and (ours or parent == os.getpid()) and "resource_tracker" not in command:
-            found.add(Process(pid, start, parent, command[:200]))
-    return found
+def inspect(pid: int) -> Process | None:
+    """A living process that was started from this test session; None for any other."""
+    start = start_time(pid)
+    try:
+        ours = f"{SESSION_VARIABLE}={SESSION}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        parent = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (OSError, IndexError):
+        return None  # gone meanwhile, or another user's
+    if start is None or not (ours or parent == os.getpid()) or "resource_tracker" in command:
+        return None
+    return Process(pid, start, parent, command[:200])
+
+
+class Census:
+    """The processes of the session. Whoever was seen as a stranger is not looked at again while it is there."""
+
+    def __init__(self) -> None:
+        self.strangers: set[int] = {os.getpid()}
+
+    def take(self) -> set[Process]:
+        """All living processes that were started from this test session, less this one."""
+        there = {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+        self.strangers &= there
+        seen = {pid: inspect(pid) for pid in there - self.strangers}
+        self.strangers |= {pid for pid, process in seen.items() if process is None}
+        return {process for process in seen.values() if process is not None}
+
+
+CENSUS = Census()
 
 
 def left_processes(before: set[Process]) -> list[Process]:
     """Processes of this session that were not there `before` and are not descended from one that was: a server that
     serves several tests may start and end its own."""
-    now = {process.pid: process for process in processes_of_session()}
+    now = {process.pid: process for process in CENSUS.take()}
     old = {process.pid for process in before}
 
     def descended(process: Process) -> bool:
@@ -155,14 +168,14 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails the test that leaves a segment, a named semaphore or a process behind."""
     if "postgresql" in getattr(getattr(request.node, "callspec", None), "params", {}).values():
         request.getfixturevalue("postgres")  # the cluster of the session is up before the processes are counted
-    processes, names = processes_of_session(), set(entries())
+    processes, names = CENSUS.take(), set(entries())
     yield
     left = left_processes(processes)
     if left:
         wait_for_exit([process.pid for process in left], PATIENCE_NS)
         left = left_processes(processes)
     assert not left, f"processes left behind: {left}"
-    names_left = left_entries(names, processes_of_session())
+    names_left = left_entries(names, CENSUS.take())
     until_ns = time.monotonic_ns() + PATIENCE_NS
     while names_left and time.monotonic_ns() < until_ns:  # the orphan of another session is swept there, soon
         select.poll().poll(50)
@@ -175,7 +188,7 @@ def executor(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=[entry.name for entry in PROTOCOLS.values() if entry.sound])
+@pytest.fixture(params=SOUND)
 def protocol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -87,6 +87,7 @@ PROTOCOLS = {
         ),
     )
 }
+SOUND = [name for name, protocol in PROTOCOLS.items() if protocol.sound]
 
 SCENARIOS = {
     s.name: s

@@ -106,7 +106,7 @@ class ExplorationOutcome(Model):
         default_factory=dict, description="largest number of times that others passed a waiter, by lock class"
     )
     laws_checked: list[str] = []
-    known: list[KnownBreach] = Field([], description="laws known to be broken that 200 more schedules saw broken")
+    known: list[KnownBreach] = Field([], description="laws known to be broken, and seen broken after the search")
     environment: dict[str, Any] = {}
 
 

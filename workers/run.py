@@ -154,18 +154,18 @@ def _on_processes(spec: RunSpec, watch: Watch, life: Life, core: Core, name: str
         if spec.timeline:
             told = call_aside(watch, lambda _: core.timeline(buf, plan, spec), what="the reading of the trace rings")
             figures["timeline"] = told
-        (violations, known), laws = _check_laws(watch, core, buf, plan, spec, figures)
+        violations, known, laws = _check_laws(watch, core, buf, plan, spec, figures)
     return Done(figures, violations, known, laws, elapsed_ns, cpu_ns, faults)
 
 
 def _check_laws(
     watch: Watch, core: Core, buf: mmap.mmap, plan: Any, spec: RunSpec, figures: dict[str, Any]
-) -> tuple[tuple[list[dict[str, Any]], list[dict[str, Any]]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
     """Violations, those that are known, and the names of the laws looked at. At rest: all CPUs have left."""
     if spec.laws == "off":
-        return ([], []), []
+        return [], [], []
     try:
-        found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = call_aside(
+        violations, known = call_aside(
             watch,
             lambda _: (core.check_laws(buf, plan, spec), core.check_known(buf, plan, spec)),
             what="the check of the laws",
@@ -173,7 +173,7 @@ def _check_laws(
     except Ended as end:
         end.evidence["figures"] = figures
         raise
-    return found, core.laws_for(spec)
+    return violations, known, core.laws_for(spec)
 
 
 def _on_cooperative(spec: RunSpec, watch: Watch, life: Life, core: Core, explore: Explore) -> Done:

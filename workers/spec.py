@@ -112,6 +112,12 @@ class ZswapSpec(Model):
     store_ns: int = Field(2_000, ge=0, le=1_000_000_000, description="busy time of compressing a page")
     load_ns: int = Field(1_000, ge=0, le=1_000_000_000, description="busy time of decompressing a page")
 
+    @model_validator(mode="after")
+    def _of_a_pool(self) -> ZswapSpec:
+        if not self.pool_pages and (self.shrinker or self.no_writeback):
+            raise ValueError("'shrinker' and 'no_writeback' need zswap: zswap.pool_pages is 0")
+        return self
+
 
 class CooperativeSpec(Model):
     """How the cooperative executor chooses: random walk over seeds, or the replay of one recorded schedule."""
@@ -180,7 +186,8 @@ class RunSpec(Model):
                 raise ValueError("scenario mix needs 'mix': operation -> weight, with one weight above 0")
             if any(w < 0 or w > 1_000_000 for w in self.mix.values()):
                 raise ValueError("weights of 'mix' lie between 0 and 1000000")
-            if any(name.startswith("shmem_") for name in self.mix) and not self.shmem.inodes:
+            on_files = sum(weight for name, weight in self.mix.items() if name.startswith("shmem_"))
+            if on_files and not self.shmem.inodes:
                 raise ValueError("the shmem operations of 'mix' need files: shmem.inodes is 0")
             if self.mix.get("zswap_writeback") and not self.zswap.pool_pages:
                 raise ValueError("'zswap_writeback' in 'mix' needs zswap: zswap.pool_pages is 0")

@@ -130,7 +130,7 @@ def catalogues() -> APIBlueprint:
     @bp.get("/laws")
     @bp.input(LawQuery, location="query", arg_name="query")
     @bp.output(LawList, description="The laws.")
-    @bp.doc(summary="List laws", responses=problems(422))
+    @bp.doc(summary="List laws", responses=problems(404, 422))
     def list_laws(query: LawQuery) -> LawList:
         if query.protocol is not None and query.protocol not in PROTOCOLS:
             detail = f"there is no protocol {query.protocol!r}; there are: {', '.join(PROTOCOLS)}"

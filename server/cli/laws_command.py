@@ -9,7 +9,7 @@ import click
 from server.cli.exits import CommandError
 from server.cli.output import json_option, print_json, stdout_console, table_for
 from server.cli.spec_options import known_protocol
-from server.laws import Known, LawEntry
+from server.laws import Known, LawEntry, LawsError
 from server.laws import laws as read_laws
 from workers.catalogue import PROTOCOLS
 
@@ -25,8 +25,8 @@ def laws(protocol: str | None, as_json: bool) -> None:
     asked = None if protocol is None else known_protocol(protocol)
     try:
         found = read_laws(asked)
-    except OSError as error:
-        raise CommandError(f"the table of laws cannot be read: {error}") from error
+    except LawsError as error:
+        raise CommandError(str(error)) from error
     if as_json:
         print_json({"items": [law.body() for law in found]})
         return

@@ -150,7 +150,7 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
     if option.field == "mix":
         value = mix_of(value)
     elif option.field == "more_devices":
-        value = _devices(value)
+        value = _devices_of(value)
     elif option.field == "inject":
         value = _inject(value)
     elif option.field.endswith("orders"):
@@ -166,22 +166,22 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
 
 def mix_of(text: str) -> Any:
     """Weights from JSON, or from a file of it. Raises click.UsageError."""
+    return _json_of("--mix", text, '{"load": 3, "reclaim": 1}')
+
+
+def _devices_of(text: str) -> Any:
+    """A list of devices from JSON, or from a file of it. Raises click.UsageError."""
+    return _json_of("--more-devices", text, '[{"kind": "disk", "priority": 1}]')
+
+
+def _json_of(flag: str, text: str, example: str) -> Any:
+    """JSON that begins as `example` does, or the file of that name."""
     try:
-        return json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
+        return json.loads(text if text.lstrip().startswith(example[0]) else Path(text).read_text(encoding="utf-8"))
     except OSError as error:
-        raise click.UsageError(f"--mix {text}: neither JSON such as '{{\"load\": 3}}' nor a file: {error}") from error
+        raise click.UsageError(f"{flag} {text}: neither JSON such as '{example}' nor a file: {error}") from error
     except ValueError as error:
-        raise click.UsageError(
-            f'--mix {text}: not JSON: {error}; give such as \'{{"load": 3, "reclaim": 1}}\''
-        ) from error
-
-
-def _devices(text: str) -> Any:
-    try:
-        return json.loads(text if text.lstrip().startswith("[") else Path(text).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        example = '[{"kind": "disk", "priority": 1}]'
-        raise click.UsageError(f"--more-devices {text}: no list as JSON, such as '{example}': {error}") from error
+        raise click.UsageError(f"{flag} {text}: not JSON: {error}; give such as '{example}'") from error
 
 
 def _inject(text: str) -> dict[str, int]:

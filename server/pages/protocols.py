@@ -76,10 +76,7 @@ def protocols() -> APIBlueprint:
     @bp.get("/laws")
     @bp.input(PageQuery, location="query", arg_name="query")
     def list_laws(query: PageQuery) -> str:
-        try:
-            return render_template("laws.html", laws=laws(), nr_protocols=len(PROTOCOLS))
-        except OSError as error:
-            raise NotFoundError("table", f"of laws: {error.filename}: {error.strerror}") from error
+        return render_template("laws.html", laws=laws(), nr_protocols=len(PROTOCOLS))
 
     @bp.get("/<name>")
     @bp.input(PageQuery, location="query", arg_name="query")

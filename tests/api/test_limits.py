@@ -6,7 +6,7 @@ import pytest
 
 from server.config import Settings
 from server.limits import faults_of, segment_bound_bytes
-from workers.spec import MemcgSpec, RunSpec
+from workers.spec import DeviceSpec, MemcgSpec, RunSpec, ShmemSpec, ZswapSpec
 
 SPECS = [
     RunSpec(protocol="swap_cache"),
@@ -20,6 +20,19 @@ SPECS = [
     RunSpec(protocol="swap_cache", memcg=MemcgSpec(limit_pages=1 << 18), pages=1 << 18),
     RunSpec(protocol="swap_cache", executor="cooperative"),
     RunSpec(protocol="swap_cache", scenario="trace", trace="cc1"),
+    RunSpec(protocol="swap_cache", zswap=ZswapSpec(pool_pages=1 << 20)),
+    RunSpec(protocol="swap_cache", zswap=ZswapSpec(pool_pages=1 << 20), payload_bytes=4096),
+    RunSpec(protocol="swap_cache", zswap=ZswapSpec(pool_pages=16), slots=1 << 24),
+    RunSpec(protocol="swap_cache", more_devices=(DeviceSpec(kind="disk"),) * 3, folios=1 << 20),
+    RunSpec(protocol="swap_cache", shmem=ShmemSpec(inodes=64, pages=1 << 14)),
+    RunSpec(protocol="swap_cache", cpus=64, timeline=True),
+    RunSpec(protocol="has_cache", executor="cooperative", slots=1 << 24),
+    RunSpec(protocol="swap_table_count", executor="cooperative", scenario="fork_fault", cpus=16, slots=1 << 21),
+    *(
+        RunSpec(protocol="swap_cache", scenario=scenario, cpus=cpus)
+        for scenario in ("zram_swapin", "shmem_fault", "redis", "kernel_build", "swapoff_loop")
+        for cpus in (2, 64)
+    ),
 ]
 
 

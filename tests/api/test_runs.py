@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -161,6 +163,16 @@ def test_laws_are_those_of_the_command_line(client: FlaskClient) -> None:
     unknown = client.get("/api/v1/laws?protocol=none")
     assert unknown.status_code == 422
     assert unknown.get_json()["errors"][0]["parameter"] == "protocol"
+
+
+def test_laws_that_cannot_be_read_are_told_so(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("server.laws.DOCUMENT", tmp_path / "laws.md")
+    for address in ("/api/v1/laws", "/protocols/laws"):
+        told = client.get(address)
+        assert told.status_code == 404
+        assert "The table of laws, docs/laws.md, cannot be read" in told.get_data(as_text=True)
 
 
 def test_the_service_about_itself(client: FlaskClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +68,13 @@ def test_the_table_says_each_sentence_and_the_museum() -> None:
     assert "museum 28" in text
     for law in LAWS:
         assert f" {law} " in text
+
+
+def test_a_table_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("server.laws.DOCUMENT", tmp_path / "laws.md")
+    failed = asked()
+    assert failed.exit_code == 1
+    assert "docs/laws.md, cannot be read" in failed.output
 
 
 def test_a_name_that_is_none_is_refused() -> None:

@@ -45,12 +45,15 @@ def test_without_options_the_spec_has_its_own_defaults() -> None:
         (["--device", "disk", "--rotating"], "device.rotating", True),
         (["--device", "disk", "--discard", "--discard-us", "2.5"], "device.discard_ns", 2500),
         (["--more-devices", '[{"kind": "disk"}]'], "more_devices", (DeviceSpec(kind="disk"),)),
+        (["--anon-orders", "2, 4"], "anon_orders", (2, 4)),
+        (["--shmem-inodes", "3"], "shmem.inodes", 3),
+        (["--shmem-pages", "64"], "shmem.pages", 64),
         (["--memcg-version", "1"], "memcg.version", 1),
         (["--memcg-children", "3"], "memcg.children", 3),
         (["--readahead-pages", "16"], "readahead_pages", 16),
         (["--lockdep"], "lockdep", True),
         (["--zswap-pages", "64"], "zswap.pool_pages", 64),
-        (["--zswap-shrinker"], "zswap.shrinker", True),
+        (["--zswap-pages", "64", "--zswap-shrinker"], "zswap.shrinker", True),
         (["--zswap-store-us", "2.5"], "zswap.store_ns", 2500),
         (["--inject", "charge=1000,device_error=5"], "inject", {"charge": 1000, "device_error": 5}),
         (["--trace", "cc1"], "scenario", "trace"),
@@ -67,9 +70,11 @@ def test_an_option_sets_its_field(arguments: list[str], path: str, value: Any) -
     assert found == value
 
 
-def test_a_mix_may_be_a_file_and_a_trace_a_path(tmp_path: Path) -> None:
-    mix, trace = tmp_path / "mix.json", tmp_path / "sort.swpt"
+def test_a_mix_and_devices_may_be_files_and_a_trace_a_path(tmp_path: Path) -> None:
+    mix, devices, trace = tmp_path / "mix.json", tmp_path / "devices.json", tmp_path / "sort.swpt"
     mix.write_text(json.dumps({"load": 1, "reclaim": 2}))
+    devices.write_text(json.dumps([{"kind": "disk"}]))
+    assert spec_of("--more-devices", str(devices)).more_devices == (DeviceSpec(kind="disk"),)
     trace.touch()
     assert spec_of("--mix", str(mix)).mix == {"load": 1, "reclaim": 2}
     assert spec_of("--trace", str(trace)).trace == str(trace)
@@ -82,6 +87,13 @@ def test_a_mix_may_be_a_file_and_a_trace_a_path(tmp_path: Path) -> None:
         (["--read-us", "-1"], ["--read-us", "-1000"]),
         (["--mix", "{load}"], ["--mix {load}", "not JSON"]),
         (["--mix", "/nowhere.json"], ["--mix /nowhere.json", "neither JSON"]),
+        (["--more-devices", "[{]"], ["--more-devices [{]", "not JSON", '[{"kind": "disk"']),
+        (["--more-devices", "/nowhere.json"], ["--more-devices /nowhere.json", "neither JSON"]),
+        (["--more-devices", '[{"kind": "tape"}]'], ["--more-devices", "'zram' or 'disk'"]),
+        (["--anon-orders", "2,10"], ["--anon-orders 10", "less than or equal to 9"]),
+        (["--anon-orders", "two"], ["--anon-orders two", "integer"]),
+        (["--shmem-inodes", "65"], ["--shmem-inodes 65", "less than or equal to 64"]),
+        (["--shmem-pages", "0"], ["--shmem-pages 0", "greater than or equal to 1"]),
         (["--inject", "charge"], ["--inject charge", "charge=1000"]),
         (["--inject", "charges=5"], ["--inject", "'charge'"]),
         (["--inject", "charge=1000001"], ["--inject 1000001", "less than or equal to 1000000"]),
@@ -103,9 +115,13 @@ def test_an_unknown_protocol_is_told_with_a_guess() -> None:
 
 def test_the_options_of_a_spec_make_it_again() -> None:
     spec = spec_of("--inject", "charge=1000,device_slow=5", "--mix", '{"load": 3}', "--read-us", "2.5", "--hz", "1000")
-    words = options_of(spec)
-    assert words is not None
-    assert spec_of(*words) == spec
+    several = spec_of(
+        "--anon-orders", "2,4", "--more-devices", '[{"kind": "disk", "priority": 3}]', "--shmem-inodes", "2"
+    )
+    for each in (spec, several):
+        words = options_of(each)
+        assert words is not None
+        assert spec_of(*words) == each
     assert options_of(spec_of()) == []
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import PROTOCOLS, SOUND
 from workers.invariants.registry import LAWS
 from workers.spec import Operation
 
-SOUND = [name for name, entry in PROTOCOLS.items() if entry.sound]
 UNSOUND = [name for name in PROTOCOLS if name not in SOUND]
 # What each may break. A stale page (museum 1) is told where it is mapped, where it is read, and wherever it lies then;
 # an id on a free slot (museum 26) where it is recorded, by the id itself, and by all that is counted from it. Nobody
@@ -20,6 +19,7 @@ MAY_BREAK: dict[str, frozenset[str]] = {
     "swap_cache_as_posted": frozenset({"T5", "Q11", "Q12", "Q13", "Q18", "Q19"}),
 }
 MAY_GET_STUCK = ("unsynchronized",)
+MAY_END = dict.fromkeys(MAY_GET_STUCK, ("stuck: ", "a CPU "))  # on real CPUs, beside completed: after its first steps
 
 # What a scenario needs beside its defaults, so small that all of them together take a minute.
 SMALL: dict[str, dict[str, Any]] = {

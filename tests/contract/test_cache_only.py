@@ -22,6 +22,7 @@ def test_swapoff_takes_back_what_only_the_cache_pins(machine: Make) -> None:
     on = machine(device=DISK)
     on.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("pageout", 0, 0, 8)]})
     on.play_soundly({0: [("load", 0, 0, 8)], 1: [("load", 0, 0, 8)]})
+    assert used_slots(on)
     with Snapshot(on.buf) as snapshot:
         assert all(snapshot.slot(0, slot).count == 0 for slot in used_slots(on))
     assert on.play_soundly({0: [("swapoff",)]}).results == {0: [0]}

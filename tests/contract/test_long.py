@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.expected import SOUND, everything
+from tests.contract.expected import everything
+from workers.catalogue import SOUND
 from workers.executors.watch import Silence
 from workers.outcome import Outcome
 from workers.run import execute

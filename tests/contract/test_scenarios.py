@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.expected import MAY_GET_STUCK, SOUND, everything, is_expected, of_scenario
-from workers.catalogue import PROTOCOLS, SCENARIOS
+from tests.contract.expected import MAY_GET_STUCK, everything, is_expected, of_scenario
+from workers.catalogue import PROTOCOLS, SCENARIOS, SOUND
 from workers.executors.watch import Silence
 from workers.invariants.registry import LAWS
 from workers.outcome import Outcome

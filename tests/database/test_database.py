@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from alembic import command
@@ -12,7 +14,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
-from server.db import Database, DatabaseError, alembic_config, parsed_url, shown, upgrade, writing_engine
+from server.db import (
+    Database,
+    DatabaseError,
+    _run_patiently,
+    alembic_config,
+    parsed_url,
+    shown,
+    upgrade,
+    writing_engine,
+)
 from server.models import metadata
 from server.store import Store
 from tests.postgres import Cluster
@@ -28,6 +39,32 @@ def test_pragmas(url: str) -> None:
         }
     database.close()
     assert values == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+class Busy:
+    """A connection that is busy so many times, under the extended code, and then does what it is asked."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.asked = 0
+
+    def execute(self, _statement: str) -> None:
+        self.asked += 1
+        if self.left:
+            self.left -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+            raise error
+
+
+def test_a_statement_is_run_again_while_the_file_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice, ever = Busy(2), Busy(1_000_000)
+    _run_patiently(cast(sqlite3.Connection, twice), "PRAGMA journal_mode=WAL")
+    assert twice.asked == 3
+    monkeypatch.setattr("server.db.BUSY_TIMEOUT_MS", 50)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        _run_patiently(cast(sqlite3.Connection, ever), "PRAGMA journal_mode=WAL")
+    assert ever.asked > 1
 
 
 def test_a_reader_cannot_write(store: Store) -> None:

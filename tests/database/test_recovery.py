@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from server.config import Settings
 from server.journal import journal_path, make_journal, unattended
@@ -179,6 +184,42 @@ def test_a_lease_that_ran_out_is_the_end_after_a_while(store: Store, recovery: R
         recovery.recover()
     assert code_of(store, claim.run_id) == "lease_expired"
     assert store.heartbeat(claim.token, lease_seconds=15) is None
+
+
+def test_while_nobody_can_write_no_silence_counts(store: Store, settings: Settings, recovery: Recovery) -> None:
+    claim = claimed(store, myself(), lease_seconds=-1)
+    recovery.recover()  # the clock of its silence runs
+    locked, looking = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with store.db.write():
+            time.sleep(2.5 * settings.lease_seconds)  # the outage itself: there is no state to wait for
+            locked.set()
+            looking.wait()
+            time.sleep(0.5 * settings.lease_seconds)
+
+    with ThreadPoolExecutor() as pool:
+        outage = pool.submit(lock)
+        locked.wait()
+        looking.set()
+        assert recovery.recover() == []  # its turn comes after the outage
+        outage.result()
+    assert store.get_run(claim.run_id).state == "starting"
+    assert store.heartbeat(claim.token, lease_seconds=15) == "starting"
+
+
+def test_a_database_that_stays_locked_stops_the_clocks(
+    store: Store, settings: Settings, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(store, myself(), lease_seconds=-1)
+    recovery.recover()
+    with monkeypatch.context() as away:
+        away.setattr(store.db, "write", Mock(side_effect=OperationalError("BEGIN", None, Exception("locked"))))
+        time.sleep(1.5 * settings.lease_seconds)  # the outage itself
+        with pytest.raises(OperationalError):
+            recovery.recover()
+    assert recovery.recover() == []
+    assert store.get_run(claim.run_id).state == "starting"
 
 
 def test_a_heartbeat_since_the_look_saves_the_run(store: Store) -> None:

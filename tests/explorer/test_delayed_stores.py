@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import SOUND
 from workers.executors import litmus
 from workers.explorer.arena import Arena
 from workers.races import RACES, Race
@@ -34,7 +34,7 @@ def test_with_the_option_off_no_choice_is_asked_for() -> None:
     assert len(on["recording"]) > len(off["recording"])
 
 
-@pytest.mark.parametrize("protocol", [name for name, entry in PROTOCOLS.items() if entry.sound])
+@pytest.mark.parametrize("protocol", SOUND)
 def test_sound_protocols_have_their_barriers(protocol: str) -> None:
     """Every race, with all laws at every place, and a swapoff while pages come and go."""
     for race in RACES.values():
@@ -44,7 +44,7 @@ def test_sound_protocols_have_their_barriers(protocol: str) -> None:
         assert (played, legal) == (SCHEDULES_OF_A_RACE, True), (race.name, arena.verdict(), arena.told())
 
 
-@pytest.mark.parametrize("protocol", [name for name, entry in PROTOCOLS.items() if entry.sound])
+@pytest.mark.parametrize("protocol", SOUND)
 def test_late_stores_do_not_hide_from_their_own_cpu(protocol: str) -> None:
     """A swapoff that adds up the device's users finds each of them, and comes to its end."""
     before = (("mm_init", 0), ("store", 0, 0, 2), ("fork", 0, 1), ("pageout", 0, 0, 2))

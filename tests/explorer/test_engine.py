@@ -47,6 +47,11 @@ def test_a_loop_without_end_is_no_progress() -> None:
     assert played["waiting"] == "cpu 0 is at step atomic"
 
 
+def test_a_loop_that_goes_on_in_zswap_alone_is_no_cycle() -> None:
+    played = litmus.play("Keeps", cpus=2, schedules=10, liveness=True)
+    assert (played["verdict"], played["played"]) == ("completed", 10)
+
+
 def test_many_cpus() -> None:
     """More CPUs than bits in a word: the scheduler takes a list."""
     played = litmus.play("Mutex", cpus=80, schedules=20)

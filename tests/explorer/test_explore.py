@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import PROTOCOLS, SOUND
 from workers.executors.cooperative import explore
 from workers.outcome import Violation
 from workers.spec import RunSpec
 
-SOUND = sorted(p.name for p in PROTOCOLS.values() if p.sound)
 MIX = {
     "load": 4,
     "store": 4,

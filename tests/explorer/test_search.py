@@ -90,6 +90,18 @@ def test_a_wake_up_is_lost_with_the_one_wait_queue() -> None:
     assert (hit.kind, hit.law) == ("lost_wakeup", "L2")
 
 
+def test_nothing_is_played_for_laws_that_nobody_knows_to_be_broken() -> None:
+    for asked, looks in (
+        (spec("has_cache", "fault_fault"), False),
+        (spec("swap_table_count", "fault_reclaim_v1"), True),
+        (spec("swap_table_count", "fault_reclaim_v1", laws="off"), False),
+    ):
+        arena = Options.of(asked).arena(RACES[asked.scenario])
+        before = arena.steps
+        assert bool(arena.known(50)) == looks
+        assert (arena.steps > before) == looks
+
+
 def test_a_finding_shrinks_to_what_matters() -> None:
     lean = RACES["memcg_exit"]
     padded = replace(

@@ -1,4 +1,4 @@
-"""Protocol files: a head of four bullets, and the base class's methods in its order, with its signatures."""
+"""Protocol files: a head of four bullets, and the methods of the seam in its order, with its signatures."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def test_the_head_has_four_bullets(protocol_files: list[Path], museum_files: lis
 def test_methods_come_in_one_order(
     protocol_files: list[Path], museum_files: list[Path], functions: list[Any], checkout: Path
 ) -> None:
-    order = list(methods(functions, checkout / "workers" / "protocols" / "base.pyx"))
+    order = list(methods(functions, checkout / "workers" / "mm" / "protocol.pyx"))
     assert order
-    for path in protocol_files + museum_files:
+    for path in [checkout / "workers" / "protocols" / "base.pyx", *protocol_files, *museum_files]:
         shared = [name for name in methods(functions, path) if name in order]
-        assert shared or path in museum_files, f"{path.name} overrides no method of the base class"
+        assert shared or path in museum_files, f"{path.name} overrides no method of the seam"
         assert shared == sorted(shared, key=order.index), path.name
 
 
 def test_methods_have_one_signature(
     protocol_files: list[Path], museum_files: list[Path], functions: list[Any], checkout: Path
 ) -> None:
-    base = methods(functions, checkout / "workers" / "protocols" / "base.pyx")
-    for path in protocol_files + museum_files:
+    seam = methods(functions, checkout / "workers" / "mm" / "protocol.pyx")
+    for path in [checkout / "workers" / "protocols" / "base.pyx", *protocol_files, *museum_files]:
         own = methods(functions, path)
-        assert {name: own[name] for name in own if name in base} == {name: base[name] for name in own if name in base}
+        assert {name: own[name] for name in own if name in seam} == {name: seam[name] for name in own if name in seam}

@@ -10,7 +10,7 @@ from shm.records import EVENTS
 from shm.snapshot import Snapshot, field_offsets
 from tests.laws import world as w
 from tests.laws.world import World, inhabited
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import SOUND
 from workers.executors.script import Machine, Played, small_spec
 from workers.invariants.registry import LAWS, Checker, check_at_rest, laws_for
 from workers.workloads.script import Scripts
@@ -234,7 +234,7 @@ def test_looks_at_rest_tell_the_same_at_the_end() -> None:
     assert set(told) == {"Q15"}
 
 
-@pytest.mark.parametrize("protocol", [name for name, entry in PROTOCOLS.items() if entry.sound])
+@pytest.mark.parametrize("protocol", SOUND)
 def test_sound_protocols_keep_all_laws_at_every_place(protocol: str) -> None:
     races: tuple[tuple[dict[str, Any], Scripts], ...] = (
         (

@@ -27,6 +27,19 @@ def test_cgroup_version_1_has_counters_of_its_own(forge: Forge, expected: set[st
         assert broken(world) == expected
 
 
+@pytest.mark.parametrize("synchronous", [None, 0, 1])
+def test_who_charges_first_for_any_device_is_excused(synchronous: int | None) -> None:
+    """swap_cache charges a folio before it inserts it where a device is synchronous, be it a zram behind a disk."""
+    used, writeok, solidstate, synchronous_io = 0x1, 0x2, 0x10, 0x1000
+    with inhabited() as world:
+        for device in (0, 1):
+            flags = used | writeok | solidstate | (synchronous_io if device == synchronous else 0)
+            world.put("si", device, "flags", flags)
+        world.put("folios", w.CACHED_PFN, "memcg", 2)
+        assert "F10" in broken(world, "has_cache")
+        assert ("F10" in broken(world, "swap_cache")) == (synchronous is None)
+
+
 def test_what_is_known_is_told_and_no_news() -> None:
     with inhabited() as world:
         assert check_known(world.buf, "swap_cache") == []

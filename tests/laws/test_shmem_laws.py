@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.laws import world as w
+from tests.laws.forgeries import Forge, put, word
+from tests.laws.test_laws import broken
 from tests.laws.world import World, inhabited
 from workers.invariants.registry import check_at_rest
 
-Forge = Callable[[World], object]
 FILED_PFN = 8
 FILED, OUT, HOLE = 0, 1, 2  # pages of file 0: in a folio, in a slot, nowhere
 OUT_SLOT = w.A_FREE_SLOT
@@ -37,8 +38,8 @@ def with_file(protocol: str) -> Iterator[World]:
         world.content("payloads", FILED_PFN, FILED, 200, identity=OF_FILE | FILED)
         world.content("blocks", 2, OUT, 201, identity=OF_FILE | OUT)
         world.word("handles", OUT_SLOT, 3)
-        for page, word, stamp in ((FILED, FILED_PFN << 1, 200), (OUT, word_of(OUT_SLOT), 201)):
-            world.word("mappings", page, word)
+        for page, entry, stamp in ((FILED, FILED_PFN << 1, 200), (OUT, word_of(OUT_SLOT), 201)):
+            world.word("mappings", page, entry)
             world.word("shmem_expected", page, stamp)
         world.word("swap_map", OUT_SLOT, SHMEM_BYTE if marked else 1)
         world.table_word(OUT_SLOT, w.shadow_word(78))
@@ -51,18 +52,6 @@ def with_file(protocol: str) -> Iterator[World]:
         for counter, value in {"memory": 3, "swap": 3, "nr_swap": 3, "id_refs": 4}.items():
             world.put("memcgs", 1, counter, value)
         yield world
-
-
-def broken(world: World, protocol: str) -> set[str]:
-    return {finding["law"] for finding in check_at_rest(world.buf, protocol)}
-
-
-def put(array: str, index: int, field: str, value: int) -> Forge:
-    return lambda world: world.put(array, index, field, value)
-
-
-def word(array: str, index: int, value: int) -> Forge:
-    return lambda world: world.word(array, index, value)
 
 
 FORGERIES: list[tuple[str, Forge, set[str]]] = [

@@ -47,6 +47,19 @@ def test_a_wrong_transition_is_told_where_it_happens(
     assert played.results[1] == [None]
 
 
+def test_a_writeback_of_zswap_skips_what_it_may_not_insert() -> None:
+    """skip_if_exists: where an insertion is refused (RefusesAll), a fault looks again for ever, and zswap does not."""
+    machine = Machine(
+        small_spec(f"{Path(__file__).parent / 'careless.pyx'}:RefusesAll", "cooperative", zswap={"pool_pages": 4})
+    )
+    machine.play_soundly(
+        {0: [("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0), ("zswap_writeback", 1)]}
+    )  # marks it old
+    played = machine.play_soundly({1: [("zswap_writeback", 1)]})
+    assert played.results == {1: [0]}
+    assert played.events["swapcache_eexist"] == 1
+
+
 def test_an_id_on_a_free_slot_is_told_where_it_is_recorded() -> None:
     """T5, cgroup v1: reclaim frees the slot before it records the id, when the owner exits meanwhile."""
     arena = Arena("swap_cache_as_posted", RACES["memcg_exit"])

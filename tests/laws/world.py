@@ -109,6 +109,14 @@ class World:
         assert index < span.count
         self._write(span.offset + index * span.item + at + nth * size, min(size, 8), value)
 
+    def read(self, array: str, index: int, field: str | None = None) -> int:
+        """One item of an array of plain words, or a field of a structure."""
+        span = self.arrays[array]
+        at, size = (0, span.item) if field is None else self.fields[STRUCTURES[array]][field]
+        assert index < span.count
+        at += span.offset + index * span.item
+        return int.from_bytes(self.buf[at : at + size], "little")
+
     def warn(self, warning: str, cpu: int = 0) -> None:
         """Have a CPU warned once."""
         self.put("percpu", cpu, "warnings", 1, nth=WARNINGS.index(warning))

@@ -32,3 +32,13 @@ cdef class KeepsPairs(SwapCache):
         swap_alloc_entry(cpu, self, pfn, 1)
         cpu.my.reserved_entry = 0
         return SwapCache.folio_alloc_swap(self, cpu, pfn)
+
+
+cdef class KeepsTwoPairs(KeepsPairs):
+    """The first two folios keep a pair each."""
+
+    cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked; takes cluster locks."""
+        if cpu.m.si[0].inuse_pages < 5:
+            return KeepsPairs.folio_alloc_swap(self, cpu, pfn)
+        return SwapCache.folio_alloc_swap(self, cpu, pfn)

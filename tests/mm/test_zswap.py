@@ -12,7 +12,7 @@ from workers.catalogue import PROTOCOLS
 from workers.executors.script import Machine, small_spec
 from workers.executors.watch import Silence
 from workers.run import execute
-from workers.spec import RunSpec
+from workers.spec import Operation, RunSpec, ZswapSpec
 from workers.workloads.script import Scripts
 
 Make = Callable[..., Machine]
@@ -240,6 +240,20 @@ def test_no_arrays_without_zswap() -> None:
     )
 
 
-def test_an_mm_of_a_mix_needs_a_pool_to_write_back() -> None:
-    with pytest.raises(ValueError, match=r"'zswap_writeback' in 'mix' needs zswap"):
-        RunSpec(protocol="has_cache", scenario="mix", mix={"zswap_writeback": 1})
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ("zswap_writeback", "'zswap_writeback' in 'mix' needs zswap"),
+        ("shmem_read", "the shmem operations of 'mix' need files"),
+    ],
+)
+def test_what_a_mix_does_needs_what_it_is_done_to(operation: Operation, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        RunSpec(protocol="has_cache", scenario="mix", mix={"load": 1, operation: 1})
+    assert RunSpec(protocol="has_cache", scenario="mix", mix={"load": 1, operation: 0})
+
+
+@pytest.mark.parametrize("option", ["shrinker", "no_writeback"])
+def test_what_zswap_does_needs_a_pool(option: str) -> None:
+    with pytest.raises(ValueError, match="'shrinker' and 'no_writeback' need zswap"):
+        ZswapSpec.model_validate({option: True})

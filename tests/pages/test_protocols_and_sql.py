@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from difflib import unified_diff as unified
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from server.effective import effective_source
@@ -39,6 +42,15 @@ def test_both_diffs_hold_the_whole_change() -> None:
     shown = sum(row.skipped if row.kind == "gap" else row.old is not None for row in short)
     assert shown == len(old)
     assert side_by_side("has_cache", "has_cache") == []
+
+
+@pytest.mark.parametrize("source", [effective_source, protocol_source])
+@pytest.mark.parametrize("before", ["has_cache", "has_cache_waitqueue"])
+def test_the_patch_is_as_short_as_a_patch(before: str, source: Callable[[str], str]) -> None:
+    """What swap_cache changes, as effective sources and as files: it can be read like the patch that it stands for."""
+    old, new = (source(name).splitlines() for name in (before, "swap_cache"))
+    changed = [line for line in unified(old, new, before, "swap_cache", lineterm="") if line[0] in "+-"]
+    assert 50 < len(changed) < 200
 
 
 def test_every_protocol_has_its_four_bullets_and_every_law_its_sentence() -> None:

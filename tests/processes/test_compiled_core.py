@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shm import segment as segment_module
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import SOUND
 from workers.executors.watch import Silence
 from workers.outcome import WAIT_CAUSES, Event
 from workers.run import execute
@@ -19,7 +19,6 @@ from workers.spec import RunSpec
 
 Supervise = Callable[..., Any]
 Children = Callable[[int], list[int]]
-SOUND = sorted(name for name, protocol in PROTOCOLS.items() if protocol.sound)
 DEVICES = ["zram", "disk"]
 
 

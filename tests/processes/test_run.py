@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -216,9 +217,22 @@ def test_a_cancelled_run_is_cancelled_whatever_its_steps_have_told(perform: Perf
     assert [violation.law for violation in outcome.violations] == ["T3"]
 
 
-def test_the_grace_grows_with_the_device() -> None:
-    slow = RunSpec.model_validate({"protocol": "steady", "device": {"kind": "disk", "read_ns": 10_000_000}})
-    assert grace_ns(slow) > grace_ns(RunSpec.model_validate({"protocol": "steady"})) + 600_000_000
+@pytest.mark.parametrize(
+    "slow",
+    [
+        {"device": {"kind": "disk", "read_ns": 10_000_000}},
+        {"zswap": {"pool_pages": 8, "store_ns": 10_000_000}},
+        {"zswap": {"pool_pages": 8, "load_ns": 10_000_000}},
+    ],
+)
+def test_the_grace_grows_with_the_device_and_with_zswap(slow: dict[str, Any]) -> None:
+    steady = grace_ns(RunSpec.model_validate({"protocol": "steady"}))
+    assert grace_ns(RunSpec.model_validate({"protocol": "steady", **slow})) > steady + 600_000_000
+
+
+def test_the_times_of_zswap_count_where_there_is_a_pool() -> None:
+    none = RunSpec.model_validate({"protocol": "steady", "zswap": {"store_ns": 10_000_000}})
+    assert grace_ns(none) == grace_ns(RunSpec.model_validate({"protocol": "steady"}))
 
 
 @pytest.mark.parametrize("moment", ["started", "running", "heartbeat"])

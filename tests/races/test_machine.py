@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shm.snapshot import Snapshot
+from shm.snapshot import Snapshot, field_offsets
 from workers.executors import script
 from workers.executors.script import Machine, Unsound, small_spec
 from workers.workloads.script import Scripts
@@ -28,12 +28,12 @@ def test_results_stand_by_cpu_and_step(executor: str) -> None:
 
 
 def test_a_cpu_that_does_not_end_is_told_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read that takes a second, and patience for a tenth of one."""
+    """Four reads that take a second each, and patience for one."""
     m = Machine(small_spec("swap_cache", "processes", device={"kind": "zram", "read_ns": 1_000_000_000, "write_ns": 0}))
-    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0)]})
-    monkeypatch.setattr(script, "PATIENCE_NS", 100_000_000)
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 4), ("pageout", 0, 0, 4)]})
+    monkeypatch.setattr(script, "PATIENCE_NS", 1_000_000_000)
     with pytest.raises(Unsound, match="stuck: 1 of 2 CPUs did not come to their end") as unsound:
-        m.play_soundly({0: [("load", 0, 0)], 1: [("mm_init", 1)]})
+        m.play_soundly({0: [("load", 0, 0, 4)], 1: [("mm_init", 1)]})
     assert unsound.value.played.results == {0: [None], 1: [0]}
 
 
@@ -47,6 +47,15 @@ def test_a_broken_law_is_told_on_both(executor: str) -> None:
     with pytest.raises(Unsound) as unsound:
         m.play_soundly({1: [("mm_init", 1)]})
     assert "Q1" in {violation["law"] for violation in unsound.value.played.violations}
+
+
+def test_what_was_warned_of_before_is_forgotten() -> None:
+    m = Machine(small_spec("swap_cache", "cooperative"))
+    with Snapshot(m.buf) as s:
+        at = s.arrays()["percpu"].offset + field_offsets()["percpu_t"]["warned"][0]
+    m.buf[at] = 1
+    m.play_soundly({1: [("mm_init", 0)]})
+    assert m.buf[at] == 0
 
 
 def test_a_recording_replays_what_broke() -> None:

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import SOUND
 from workers.explorer.arena import Arena
 from workers.races import RACES
 from workers.schedulers.pct import PCT
 from workers.schedulers.preemption_bound import PreemptionBound
 from workers.schedulers.random_walk import RandomWalk
 
-SOUND = [name for name, entry in PROTOCOLS.items() if entry.sound]
 SCHEDULES = 60
 SEEDS = (1, 2)
 

@@ -6,11 +6,9 @@ import pytest
 
 from shm.geometry import Geometry
 from tests.simulation.conftest import Simulate
-from workers.catalogue import PROTOCOLS
+from workers.catalogue import SOUND
 from workers.simulation.cell import limit_of, pages_of, plan_of, run_of
 from workers.simulation_spec import CostModel, SimulationSpec
-
-SOUND = [name for name, entry in PROTOCOLS.items() if entry.sound]
 
 
 @pytest.mark.parametrize("scenario", ["thread_fault", "fork_fault", "usemem"])

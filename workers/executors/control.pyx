@@ -12,7 +12,8 @@ from shm.swapfile cimport (
 )
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAP_INS, EV_TICK_SLEEPS, NR_EVENTS, NR_LATENCIES, NR_WAITS
 
-from shm.layout import calibrate, format_segment
+from shm.clock import calibrate
+from shm.layout import format_segment
 from shm.records import EVENTS, INJECTIONS, LATENCIES, WAITS
 
 from workers.executors.plan import attendants
@@ -43,7 +44,7 @@ cdef class Segment:
 
 
 def format_run(buf, plan, spec) -> None:
-    """Fill the zeroed segment in `buf` for a run: structures, limits, the device, the clock."""
+    """Fill the zeroed segment in `buf` for a run: structures, limits, the devices, the clock."""
     format_segment(buf, plan.geometry, spec.device.kind == "zram")
     cdef Segment s = Segment(buf)
     cdef int64_t limit = plan.shape.resident_pages
@@ -167,7 +168,7 @@ cdef dict wait_told(layout_t *m, int cause, uint32_t cpus):
 def figures(buf, plan) -> dict:
     """All that the working CPUs have counted: events, waits by cause, latency histograms. Best read at rest.
 
-    The disk's CPU waits for requests: its waits are not those of any operation, and are left out.
+    The CPUs that attend devices wait for requests: their waits are not those of any operation, and are left out.
     """
     cdef Segment s = Segment(buf)
     told = {

@@ -15,6 +15,7 @@ from workers.mm.page_io cimport worker_leaves
 import mmap
 import time
 
+from workers.executors.attending import attending
 from workers.executors.control import figures, format_run
 from workers.executors.execution import STUCK
 from workers.executors.findings import Findings
@@ -49,14 +50,6 @@ cdef class Operations(Body):
         self.program.run_operations(self.count)
 
 
-cdef class Device(Body):
-    """A CPU that attends devices: it serves until all others have left."""
-    cdef Program program
-
-    cdef void run(self, Cpu cpu) noexcept nogil:
-        self.program.serve()
-
-
 cdef class LawsJudge(Judge):
     """The laws of a protocol."""
     cdef Checker checker
@@ -84,8 +77,10 @@ cdef class LawsJudge(Judge):
     cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil:
         return not self.checker.check_warning(m, warning)
 
+    cdef bint has_known(self, layout_t *m) noexcept nogil:
+        return self.checker.known.has_excused(m)
+
     def known(self) -> list[dict]:
-        """What was seen broken as it is known to be, in all executions together."""
         return self.checker.known_findings()
 
     def told(self) -> list[dict]:
@@ -117,13 +112,7 @@ cdef class Exploration:
 
     cdef list bodies(self, list at_work):
         """`at_work` on the first CPUs, nothing on those after them, and those that attend devices last."""
-        cdef Device device
-        cdef list all = at_work + [None] * (len(self.programs) - len(at_work))
-        for cpu in range(self.spec.cpus, self.plan.workers):
-            device = Device()
-            device.program = self.programs[cpu]
-            all[cpu] = device
-        return all
+        return at_work + [None] * (self.spec.cpus - len(at_work)) + attending(self.programs)
 
     cdef list operations(self):
         cdef Operations body
@@ -208,7 +197,7 @@ cdef class Exploration:
         told = dict(figures(self.buf, self.plan))
         told.update({
             "violations": self.findings.violations(),
-            "known": [] if spec.laws == "off" else self.judge.known(),
+            "known": self.judge.known(),
             "laws_checked": self.laws_checked(),
             "schedules": self.played,
             "steps": self.engine.steps,

@@ -23,6 +23,7 @@ cdef class Judge:
     cdef bint under_folio_lock(self, layout_t *m, uint32_t pfn) noexcept nogil
     cdef bint under_page_table_lock(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
     cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil
+    cdef bint has_known(self, layout_t *m) noexcept nogil  # whether a law is known to be broken here
 
 cdef struct seat_t:  # a task's work; borrowed from the lists of the engine
     void *body

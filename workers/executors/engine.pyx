@@ -43,8 +43,15 @@ cdef class Judge:
     cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil:
         return True
 
+    cdef bint has_known(self, layout_t *m) noexcept nogil:
+        return False
+
     def told(self) -> list[dict[str, str]]:
         """What was found illegal in the last execution: law, sentence, detail."""
+        return []
+
+    def known(self) -> list[dict[str, str]]:
+        """What was seen broken as it is known to be, in all executions together."""
         return []
 
 
@@ -108,8 +115,11 @@ cdef class Engine:
             regions_add(&self.execution.polled, self.m.swap_map, self.m.geo.slots * self.m.geo.devices)
         regions_add(&self.execution.polled, self.m.ptes, self.m.geo.mms * self.m.geo.pages * 8)
         regions_add(&self.execution.polled, self.m.mappings, self.m.geo.inodes * self.m.geo.inode_pages * 8)
+        # What only laws look at, the generations, is no state.
         regions_add(&self.execution.lasso.state, self.m.base + self.m.resettable,
-                    <uint64_t>(<char *>self.m.generations - self.m.base) - self.m.resettable)  # what only laws look at is no state
+                    <uint64_t>(<char *>self.m.generations - self.m.base) - self.m.resettable)
+        regions_add(&self.execution.lasso.state, self.m.zeromap,
+                    self.end - <uint64_t>(<char *>self.m.zeromap - self.m.base))
         self.clock_ns = self.m.control.tick_ns
         for i in range(<uint32_t>self.m.geo.cpus):
             cpu = CooperativeCpu(self.execution)
@@ -196,9 +206,10 @@ cdef class Engine:
         at = self.pristine + sizeof(control_t)
         for i in range(self.m.geo.cpus):
             pc = percpu_of(&self.m, <uint32_t>i)
+            pc.warned = 0
+            memset(pc.warnings, 0, sizeof(pc.warnings))
             memcpy(at, pc, own)
             memcpy(at + own, pc.gauges, gauges)
-            memset(pc.warnings, 0, sizeof(pc.warnings))
             at += own + gauges
         memcpy(at, self.m.base + self.m.resettable, self.end - self.m.resettable)
 

@@ -253,9 +253,7 @@ cdef class Execution:
         cdef int nr, chosen = -1
         if self.verdict != RUNNING:
             return -1
-        nr = find_open(self, enabled) if self.sleepers == 0 else 0
-        if nr == 0:
-            nr = self.find_enabled(enabled)
+        nr = self.find_enabled(enabled) if self.sleepers else find_open(self, enabled)
         if nr == 0:
             return self.judge_idle()
         if self.steps >= self.step_limit:

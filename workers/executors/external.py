@@ -34,7 +34,7 @@ class ExternalCrew(Crew):
         self.reception = Reception(name, spec, buf)
 
     def drive(self, program: Program, cpu: int) -> int:
-        """Play batches until the reception closes; the disk's CPU serves as ever."""
+        """Play batches until the reception closes; the CPUs that attend devices serve as ever."""
         desk = self.reception.desk_of(cpu)
         if desk is not None:
             serve_batches(Player(program), desk)  # type: ignore[arg-type]

@@ -30,5 +30,6 @@ def play(
     replay: str | None = None,
     schedule: Schedule | None = None,
     delayed_stores: bool = False,
+    liveness: bool = False,
 ) -> Played: ...
 def each(program: str, schedule: Schedule, *, cpus: int = 3, schedules: int = 1000) -> list[tuple[str, str, bool]]: ...

@@ -274,6 +274,17 @@ cdef class Fickle(Body):
         put(cpu, 1 + <int>cpu.id, 1)
 
 
+cdef class Keeps(Body):
+    """CPU 0 tries a lock 200 times, and zswap alone tells how often: that is no cycle."""
+
+    cdef void run(self, Cpu cpu) noexcept nogil:
+        while cpu.id == 0 and load64(&cpu.m.zswap.free_entries) < 200:
+            if cpu.trylock(cpu.m.mmlist_lock):
+                cpu.unlock(cpu.m.mmlist_lock)
+            point(cpu, &cpu.m.zswap.free_entries, WRITES)
+            store64(&cpu.m.zswap.free_entries, load64(&cpu.m.zswap.free_entries) + 1)
+
+
 cdef class Total(Judge):
     """Word 0 is `total` at the end, less what the trylocks of word 1 + CPU gave up."""
     cdef uint64_t total
@@ -291,11 +302,11 @@ BODIES = {
     cls.__name__: cls
     for cls in (
         LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work, Apart, Needle, Zigzag, Poll, Chances,
-        Fickle, Stores, StoresWithBarrier, Cleared, ClearedWithBarrier)
+        Fickle, Keeps, Stores, StoresWithBarrier, Cleared, ClearedWithBarrier)
 }
 PROGRAMS = {name: cls.__doc__ for name, cls in BODIES.items()}
 # What each CPU adds to word 0, where that is not 1.
-EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0, "Fickle": 0,
+EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0, "Fickle": 0, "Keeps": 0,
         "Stores": 0, "StoresWithBarrier": 0, "Cleared": 0, "ClearedWithBarrier": 0}
 
 
@@ -310,7 +321,7 @@ def engine_for(program: str, cpus: int) -> Engine:
     """A segment of a few KiB, formatted, and an engine over it."""
     geometry = Geometry(
         cpus=cpus, devices=1, slots=16, cluster_slots=8, tables=2, blocks=2, folios=4, mms=1, pages=cpus + 8, memcgs=1,
-        payload_bytes=64, trace_records=4, lock_kind=0)
+        payload_bytes=64, trace_records=4, lock_kind=0, zswap_pages=1)
     buf = mmap.mmap(-1, size_of(geometry))
     format_segment(buf, geometry, True)
     engine = Engine(buf, judge_of(program, cpus))
@@ -324,7 +335,8 @@ cdef void set_tick(Engine engine) noexcept:
 
 
 def play(program: str, *, cpus: int = 3, seed: int = 1, first: int = 0, schedules: int = 1000,
-         replay: str | None = None, schedule: Schedule | None = None, delayed_stores: bool = False) -> dict[str, object]:
+         replay: str | None = None, schedule: Schedule | None = None, delayed_stores: bool = False,
+         liveness: bool = False) -> dict[str, object]:
     """Play schedules first, first + 1, ... of `program`, or one replay; stop at the first that ends illegally.
 
     `schedule` chooses; when it is None, a random walk of `seed`. Returns: verdict (completed also when the judge
@@ -337,6 +349,7 @@ def play(program: str, *, cpus: int = 3, seed: int = 1, first: int = 0, schedule
     elif schedule is None:
         schedule = RandomWalk(seed)
     engine.delayed_stores = delayed_stores
+    engine.execution.liveness = liveness
     engine.use(schedule, [BODIES[program]() for _ in range(cpus)], STEP_LIMIT)
     played, legal = engine.play_batch(first, schedules if replay is None else 1)
     execution = engine.execution

@@ -39,7 +39,8 @@ class Worker:
 def grace_ns(spec: RunSpec) -> int:
     """How long after stop a CPU may take to leave before it counts as stuck."""
     slowest = max(device.read_ns + device.write_ns + device.discard_ns * device.discard for device in spec.devices)
-    return GRACE_NS + GRACE_WAITS * (slowest + 1_000_000_000 // spec.hz)
+    kept = spec.zswap.store_ns + spec.zswap.load_ns if spec.zswap.pool_pages else 0
+    return GRACE_NS + GRACE_WAITS * (slowest + kept + 1_000_000_000 // spec.hz)
 
 
 class Crew:
@@ -58,8 +59,8 @@ class Crew:
     def gather(self, gate: Gate) -> None:
         """Fork every worker and return when the memory is filled and all CPUs are before the closed gate.
 
-        The CPU of a disk passes by the gate: it serves while CPU 0 fills the memory. Raises Ended if one dies or raises
-        on its way, or does not come within START_NS.
+        Those that attend devices pass by the gate: they serve while CPU 0 fills the memory. Raises Ended if one dies or
+        raises on its way, or does not come within START_NS.
         """
         for cpu in range(self.size):
             self.workers.append(Worker(cpu, Child.fork(partial(self._work, cpu, gate))))
@@ -78,7 +79,7 @@ class Crew:
         self.opened_ns = time.monotonic_ns()
         gate.open(self.spec.cpus)
         until_ns = self.opened_ns + int(self.spec.seconds * 1e9)
-        # The last worker may be the device; it serves until stop, so only the spec's CPUs can say that all is done.
+        # The last workers may attend devices; they serve until stop, so only the spec's CPUs can say that all is done.
         while self._running(self.spec.cpus) and not self.faults() and self._step(until_ns):
             pass
         self.core.set_stop(self.buf)

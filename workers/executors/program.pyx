@@ -88,7 +88,7 @@ cdef class Program:
         self.cpu.my.phase = PHASE_LEFT
 
     cdef void serve(self) noexcept nogil:
-        """The CPU of a disk, or the one that discards: until the others have left."""
+        """Attend a disk, or discard: until the working CPUs have left."""
         self.cpu.my.phase = PHASE_RUNNING
         if self.serves < 0:
             serve_discards(self.cpu)
@@ -97,12 +97,12 @@ cdef class Program:
         self.cpu.my.phase = PHASE_LEFT
 
     def prepare(self) -> None:
-        """Make the mms and swap out what does not fit: once, by CPU 0, while the disk's CPU runs. The GIL is released."""
+        """Make the mms and swap out what does not fit: once, by CPU 0, while those that attend devices serve. No GIL."""
         with nogil:
             self.prepare_here()
 
     def run(self) -> int:
-        """Be the CPU until the stop word is set; the disk's CPU until all others have left. The GIL is released.
+        """Be the CPU until the stop word is set; one that attends devices until the others have left. The GIL is released.
 
         0, or 1 when a lock of the segment is still held by this CPU.
         """

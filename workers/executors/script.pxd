@@ -10,10 +10,6 @@ cdef class Scripted(Body):
     cdef Script script
     cdef Program program
 
-cdef class Served(Body):
-    """A CPU that attends devices: it serves until the working ones have left."""
-    cdef Program program
-
 cdef class Machine:
     cdef readonly object spec, plan, buf
     cdef layout_t m

@@ -22,6 +22,7 @@ import time
 from dataclasses import dataclass
 
 from shm.records import EVENTS
+from workers.executors.attending import attending
 from workers.executors.child import Child, kill_all
 from workers.executors.control import format_run
 from workers.executors.cooperative import LawsJudge
@@ -86,11 +87,6 @@ cdef class Scripted(Body):
         self.script.play(cpu, self.program.protocol)
         worker_leaves(cpu)
         cpu.my.phase = PHASE_LEFT
-
-
-cdef class Served(Body):
-    cdef void run(self, Cpu cpu) noexcept nogil:
-        self.program.serve()
 
 
 cdef class Machine:
@@ -158,18 +154,13 @@ cdef class Machine:
 
     cdef list bodies(self, dict scripts):
         cdef Scripted working
-        cdef Served disk
-        cdef list all = [None] * len(self.programs)
+        cdef list all = [None] * self.spec.cpus
         for cpu, script in scripts.items():
             working = Scripted()
             working.script = script
             working.program = self.programs[cpu]
             all[cpu] = working
-        for cpu in range(self.spec.cpus, self.plan.workers):
-            disk = Served()
-            disk.program = self.programs[cpu]
-            all[cpu] = disk
-        return all
+        return all + attending(self.programs)
 
     def begin(self, bodies, schedules, replay):
         """Keep the state that each schedule begins with."""

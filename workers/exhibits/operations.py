@@ -1,4 +1,4 @@
-"""Steps of fork, exit, fault and swapoff."""
+"""Steps of operations: fault, readahead, move, zap, fork, exit, allocation, swapoff."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ STEMS = (
     "workers/cpu",
     "workers/lockdep",
     "workers/workloads/script",
+    "workers/workloads/catalogue",
     "workers/schedulers/schedule",
     "workers/schedulers/replay",
     "workers/executors/stacks",
@@ -30,6 +31,8 @@ STEMS = (
     "workers/executors/engine",
     "workers/executors/cooperative_cpu",
     "workers/executors/program",
+    "workers/executors/attending",
+    "workers/executors/control",
     "workers/executors/gates",
     "workers/executors/lasso",
     "workers/executors/liveness",
@@ -42,7 +45,7 @@ STEMS = (
 
 def core_sources() -> list[Path]:
     """The files of the core, from the checkout, in the order of their names."""
-    found = {CHECKOUT / "shm" / "geometry.py"}
+    found = {CHECKOUT / "shm" / name for name in ("geometry.py", "records.py")}
     found |= {path for folder in FOLDERS for path in (CHECKOUT / folder).rglob("*") if path.suffix in KINDS}
     found |= {path for stem in STEMS for kind in (*KINDS, ".py") if (path := CHECKOUT / f"{stem}{kind}").exists()}
     return sorted(found)

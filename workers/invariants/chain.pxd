@@ -18,6 +18,7 @@ cdef class Chain:
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil
     cdef void folios_at_rest(self, layout_t *m) noexcept nogil
+    cdef bint has_excused(self, layout_t *m) noexcept nogil
     cdef void where_excused(self, layout_t *m) noexcept nogil
     cdef bint on_cluster(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil
     cdef bint on_folio(self, layout_t *m, uint32_t pfn) noexcept nogil

@@ -13,11 +13,16 @@ from workers.invariants.plain cimport is_plain_cluster, is_plain_folio
 
 cdef bint is_excused(layout_t *m, int unless) noexcept nogil:
     """Whether it is known that the law does not hold here."""
+    cdef uint32_t device
     if unless == ON_V1:
         return m.control.memcg_version == 1
     if unless == ON_LARGE_FOLIOS:
         return m.geo.anon_orders != 0
-    return unless == ON_SYNCHRONOUS and m.si[0].flags & SWP_SYNCHRONOUS_IO
+    if unless == ON_SYNCHRONOUS:
+        for device in range(<uint32_t>m.geo.devices):
+            if m.si[device].flags & SWP_SYNCHRONOUS_IO:
+                return True
+    return False
 
 
 cdef bint all_plain(layout_t *m) noexcept nogil:
@@ -79,6 +84,14 @@ cdef class Chain:
             for i in range(self.nr_clusters, self.nr):
                 if self.unless[i] == 0 or not is_excused(m, self.unless[i]):
                     (<Law>self.law[i]).folio_at_rest(m, pfn, &self.findings[i])
+
+    cdef bint has_excused(self, layout_t *m) noexcept nogil:
+        """Whether `where_excused` looks at anything."""
+        cdef int i
+        for i in range(self.nr):
+            if self.unless[i] == 0 or is_excused(m, self.unless[i]):
+                return True
+        return False
 
     cdef void where_excused(self, layout_t *m) noexcept nogil:
         """At rest, and what steps have warned of: only laws that are known not to hold here."""

@@ -5,21 +5,9 @@ The emulator counts what was read with an error, not which folio it was: after t
 from libc.stdint cimport uint32_t
 
 from shm.folio cimport PG_SWAPCACHE, PG_UPTODATE
-from shm.inject cimport INJECT_DEVICE_ERROR
-from shm.layout cimport layout_t, percpu_of
-from shm.vmstat cimport EV_READ_ERRORS
+from shm.layout cimport layout_t
 from workers.invariants.law cimport FolioLaw, finding_t, tell
-
-
-cdef bint reads_fail(layout_t *m) noexcept nogil:
-    """Whether some read may have ended with an error."""
-    cdef uint32_t cpu
-    if m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0:
-        return True
-    for cpu in range(<uint32_t>m.geo.cpus):
-        if percpu_of(m, cpu).events[EV_READ_ERRORS] != 0:
-            return True
-    return False
+from workers.mm.checks cimport reads_fail
 
 
 cdef class ReadBeforeUnlock(FolioLaw):

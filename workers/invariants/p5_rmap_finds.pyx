@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.folio cimport folio_t
 from shm.layout cimport layout_t, ptes_of
 from shm.mm cimport pte_pfn, pte_present
-from workers.invariants.law cimport PageLaw, finding_t, tell
+from workers.invariants.law cimport PageLaw, finding_t, folio_at, tell
 
 
 cdef class RmapFinds(PageLaw):
@@ -19,9 +19,6 @@ cdef class RmapFinds(PageLaw):
         cdef folio_t *folio
         if not pte_present(pte) or not 0 < pfn < m.geo.folios:
             return  # Q7 tells of a folio that is none
-        if 0 < m.folios[pfn].head < pfn:  # a tail page: the head carries the index
-            folio = &m.folios[m.folios[pfn].head]
-        else:
-            folio = &m.folios[pfn]
+        folio = folio_at(m, pfn)
         if folio.index + (&m.folios[pfn] - folio) != page or folio.anon_vma != m.mms[mm].anon_vma:
             tell(out, b"mm %lu page %lu: its folio is at index %lu of anon_vma %lu", mm, page, folio.index, folio.anon_vma)

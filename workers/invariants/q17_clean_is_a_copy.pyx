@@ -3,20 +3,21 @@
 A page that a program has stored to is dirty by its PTE until it is unmapped.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, PG_WRITEBACK, folio_nr_pages, folio_t
 from shm.layout cimport layout_t, payload_of, ptes_of
 from shm.mm cimport MM_UNUSED, PTE_DIRTY, pte_pfn, pte_present
 from shm.slots cimport slot_has_references
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
-from workers.invariants.law cimport Law, cached_at, entry_exists, finding_t, slot_copy, slot_of, tell, word_at
+from workers.invariants.law cimport (
+    Law, cached_at, entry_exists, finding_t, give_back, scratch_t, slot_copy, slot_of, tell, word_at, zeroed,
+)
 from workers.mm.content cimport content_identity, content_stamp
 
 
-cdef uint8_t *stored_to(layout_t *m) noexcept nogil:
-    """Which pages of memory a dirty PTE maps; to be freed by the caller, NULL without memory."""
-    cdef uint8_t *dirty = <uint8_t *>calloc(m.geo.folios, 1)
+cdef uint8_t *stored_to(layout_t *m, scratch_t *s) noexcept nogil:
+    """Which pages of memory a dirty PTE maps. In `s`, which the caller gives back; NULL without memory."""
+    cdef uint8_t *dirty = <uint8_t *>zeroed(s, m.geo.folios)
     cdef uint32_t mm
     cdef uint64_t page
     cdef uint64_t *ptes
@@ -56,6 +57,7 @@ cdef class CleanIsACopy(Law):
         self.points = ("Q",)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        cdef scratch_t marks
         cdef uint8_t *dirty = NULL  # looked up for the first clean folio: mostly there is none
         cdef uint32_t pfn, i
         cdef folio_t *folio
@@ -65,11 +67,12 @@ cdef class CleanIsACopy(Law):
                     folio.flags & (PG_SWAPCACHE | PG_UPTODATE | PG_DIRTY | PG_WRITEBACK) != (PG_SWAPCACHE | PG_UPTODATE)):
                 continue
             if dirty == NULL:
-                dirty = stored_to(m)
+                dirty = stored_to(m, &marks)
             if dirty == NULL:
                 tell(out, b"not looked at: no memory for %lu marks", m.geo.folios, 0, 0, 0)
                 return
             for i in range(folio_nr_pages(folio)):
                 if pfn + i < m.geo.folios and not dirty[pfn + i]:
                     look(m, pfn + i, folio.swap + i, out)
-        free(dirty)
+        if dirty != NULL:
+            give_back(&marks)

@@ -1,10 +1,9 @@
 """Q22. The pool of zswap is small, and what falls out of it is never found again: entries are somebody's, or free."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from shm.layout cimport layout_t
 from shm.zswap cimport zswap_entry
-from workers.invariants.law cimport Law, finding_t, tell
+from workers.invariants.law cimport Law, finding_t, give_back, scratch_t, tell, zeroed
 
 cdef enum:  # where an entry was met
     IN_TREE = 1
@@ -72,12 +71,13 @@ cdef class ZswapPool(Law):
         self.points = ("Q",)
 
     cdef void at_rest(self, layout_t *m, finding_t *out) noexcept nogil:
+        cdef scratch_t marks
         cdef uint8_t *met
         cdef uint64_t i
         cdef int64_t stored = 0
         if m.geo.zswap_pages == 0:
             return
-        met = <uint8_t *>calloc(m.geo.zswap_pages + 1, 1)
+        met = <uint8_t *>zeroed(&marks, m.geo.zswap_pages + 1)
         if met == NULL:
             tell(out, b"not looked at: no memory for %lu marks", m.geo.zswap_pages, 0, 0, 0)
             return
@@ -92,4 +92,4 @@ cdef class ZswapPool(Law):
         if stored != m.zswap.stored_pages:
             tell(out, b"%lu entries are kept for slots, stored_pages is %ld", <uint64_t>stored,
                  <uint64_t>m.zswap.stored_pages, 0, 0)
-        free(met)
+        give_back(&marks)

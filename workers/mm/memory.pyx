@@ -1,22 +1,29 @@
 """A folio to read into, and the PTE that maps it in the end."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport load64, load8, load_i32, store32
-from shm.folio cimport PG_ANON, PG_SWAPBACKED, folio_t
+from shm.atomic cimport load64, load8, load_i32, store32, store64
+from shm.folio cimport PG_ACTIVE, PG_ANON, PG_CLAIMED, PG_SWAPBACKED, folio_t
 from shm.mm cimport PTE_DIRTY, PTE_SWP_EXCLUSIVE, is_swap_pte, mk_pte, pte_to_swp_entry
 from shm.slots cimport slot_is_zero
 from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
-from shm.swap_table cimport swp_tb_is_folio
+from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t, swp_offset
 from shm.vmstat cimport EV_SWPIN_FALLBACK, EV_SWPIN_LARGE
 from shm.zone cimport MAX_FOLIO_ORDER
 from workers.cpu cimport READS, Cpu, count, point
+from workers.mm.checks cimport present_generation
 from workers.mm.filemap cimport folio_lock_new, folio_unlock
-from workers.mm.memcontrol cimport lookup_swap_cgroup_id, mem_cgroup_swapin_charge_folio, slot_of
-from workers.mm.page_alloc cimport alloc_folio, alloc_large_folio, folio_get, folio_of, folio_put, folio_set
+from workers.mm.memcontrol cimport (
+    lookup_swap_cgroup_id, mem_cgroup_swapin_charge_folio, memcg1_swapin, slot_of, workingset_refault,
+)
+from workers.mm.page_alloc cimport (
+    alloc_folio, alloc_large_folio, folio_clear, folio_get, folio_of, folio_pages, folio_put, folio_set, folio_test,
+)
+from workers.mm.page_io cimport swap_read_folio
 from workers.mm.protocol cimport vm_fault
 from workers.mm.rmap cimport folio_add_anon_rmap, pte_lock, pte_of, pte_unlock, set_pte
 from workers.mm.swapfile cimport swap_word
+from workers.mm.vmscan_lists cimport lru_add
 
 
 cdef uint32_t alloc_swap_folio(Cpu cpu) noexcept nogil:
@@ -83,6 +90,9 @@ cdef bint can_swapin_thp(Cpu cpu, vm_fault *vmf, uint32_t nr) noexcept nogil:
     if not is_swap_pte(pte) or not same_but_offset(pte, vmf.orig_pte, vmf.page - first):
         return False
     entry = pte_to_swp_entry(pte)
+    if cpu.m.geo.zeromap:
+        for i in range(0, nr, 32):  # a word of the map; a range lies in aligned slots
+            point(cpu, &cpu.m.zeromap[slot_of(cpu, entry + i) >> 5], READS)
     for i in range(nr):
         if not same_but_offset(pte, load64(pte_of(cpu, vmf.mm, first + i)), i) or (
                 lookup_swap_cgroup_id(cpu, entry + i) != lookup_swap_cgroup_id(cpu, entry)) or (
@@ -140,6 +150,38 @@ cdef uint32_t alloc_swapin_folio(Cpu cpu, vm_fault *vmf, uint64_t orders) noexce
                     return pfn
             order -= 1
     return alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
+
+
+cdef void folio_swapped_in(Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
+    """The new folio is its slots': the charge for them goes, the shadow (0: none) tells of a refault, a list has the folio.
+
+    Context: folio locked, its slots pinned; takes lruvec lock.
+    """
+    memcg1_swapin(cpu, entry, folio_pages(cpu, pfn))
+    if shadow:
+        workingset_refault(cpu, pfn, shadow)
+    lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
+
+
+cdef void read_bypass(Cpu cpu, vm_fault *vmf, uint32_t own, swp_entry_t entry) noexcept nogil:
+    """Read slots from `entry` on into the fault's private folio, which no lookup finds (up to 6.19). bypass_done ends it.
+
+    Context: device pinned, folio locked; may sleep.
+    """
+    cdef uint64_t *word = swap_word(cpu, entry)
+    vmf.bypass = vmf.fresh = True
+    vmf.folio = own
+    folio_swapped_in(cpu, own, entry, swp_tb_to_shadow(load64(word)) if word != NULL and swp_tb_is_shadow(load64(word)) else 0)
+    folio_set(folio_of(cpu, own), PG_CLAIMED)
+    store64(&folio_of(cpu, own).swap, entry)
+    vmf.generation = present_generation(cpu, vmf.entry)  # from here on a free is one behind the reader's back
+    swap_read_folio(cpu, own)
+
+
+cdef void bypass_done(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """The folio of a bypass has no slot any more. Context: nobody but the fault knows its slot."""
+    store64(&folio_of(cpu, pfn).swap, 0)
+    folio_clear(folio_of(cpu, pfn), PG_CLAIMED)
 
 
 cdef void map_one(vm_fault *vmf, uint32_t subpage) noexcept nogil:

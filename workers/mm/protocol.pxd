@@ -61,6 +61,7 @@ cdef class Protocol:
     cdef readonly bint discards_in_scan  # an allocation discards with its local lock held; in the museum alone
     cdef readonly bint map_shmem  # slots of files have the byte SWAP_MAP_SHMEM, and no count
     cdef readonly bint zeromap  # the version keeps a map of slots whose page is all zeroes (6.12 and later)
+    cdef readonly bint charges_first  # readahead charges a folio before it puts it in the swap cache (7.1)
 
     # a device
     cdef bint pin_device(self, Cpu cpu, swp_entry_t entry, int who) noexcept nogil
@@ -78,8 +79,9 @@ cdef class Protocol:
     # the swap cache
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil
     cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil
-    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil
-    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil
+    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil
+    cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged, bint skip_if_exists) noexcept nogil
     cdef bint zswap_still_stored(self, Cpu cpu, swp_entry_t entry, uint32_t index) noexcept nogil
 
     # a fault
@@ -89,9 +91,10 @@ cdef class Protocol:
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
 
     # reclaim, fork, swapoff, move
-    cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef uint32_t recorded_memcg(self, Cpu cpu, uint32_t memcg, uint32_t swap_memcg) noexcept nogil
     cdef bint remove_mapping(self, Cpu cpu, uint32_t pfn) noexcept nogil
+    cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil
     cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil
     cdef bint unuse_wants(self, Cpu cpu, uint64_t pte, uint32_t device) noexcept nogil
     cdef bint move_matches(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil

@@ -58,16 +58,22 @@ cdef class Protocol:
     cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Take a folio out; its slot is freed when nobody refers to it. Context: folio locked, not under writeback."""
 
-    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+        """A folio is out of the cache: its slots are pinned by it no more. Context: swap_cache_lock held, dropped here."""
+
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil:
         """The cache folio of a slot: found, or new (`fresh`: locked, to be read). PFN_NONE: gone, or no memory.
 
+        `skip_if_exists`: PFN_NONE too where somebody else brings the slot in: whoever reclaims must not wait for its own caller.
         Context: the device is pinned; no spinlock held; may sleep.
         """
         return 0
 
-    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
-        """As swap_cache_alloc_folio, for the writeback of zswap: it must not wait for whoever has claimed the slot, for
-        that may be its own caller. Context: the device is pinned; no spinlock held; may sleep.
+    cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged, bint skip_if_exists) noexcept nogil:
+        """Insert the new folio, or find the one that is there (kernel: __swap_cache_prepare_and_add). PFN_NONE: neither.
+
+        What is returned carries a reference; the new folio is let go when it is not what is returned.
+        Context: the new folio locked, the device pinned; may sleep.
         """
         return 0
 
@@ -109,6 +115,12 @@ cdef class Protocol:
         Context: folio locked, unmapped, isolated; takes the lock that guards the word.
         """
         return False
+
+    cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
+        """Out of the cache, the charge to the slot, the slot unpinned: in the order of the version.
+
+        Context: folio locked and frozen; swap_cache_lock held, dropped here.
+        """
 
     cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil:
         """What a fork does to the child's place on the mmlist before any swap entry is copied.

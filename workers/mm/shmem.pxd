@@ -16,7 +16,6 @@ cdef void shmem_recalc_inode(Cpu cpu, uint32_t inode, int32_t swapped) noexcept 
 cdef bint shmem_must_visit(Cpu cpu, uint32_t inode) noexcept nogil
 cdef uint32_t shmem_alloc_large_folio(Cpu cpu, vm_fault *vmf) noexcept nogil
 cdef int shmem_swap_alloc_folio(Cpu cpu, vm_fault *vmf) noexcept nogil
-cdef void shmem_bypass_done(Cpu cpu, vm_fault *vmf) noexcept nogil
 cdef int shmem_writeout(Cpu cpu, Protocol p, uint32_t pfn, bint *split) noexcept nogil
 
 cdef inline uint64_t mapping_word(Cpu cpu, uint32_t inode, uint32_t page) noexcept nogil:

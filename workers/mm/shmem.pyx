@@ -5,29 +5,27 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from shm.atomic cimport add_i32, load32, load64, load_i32, store32, store64
-from shm.folio cimport PG_ACTIVE, PG_CLAIMED, PG_DIRTY, folio_t
+from shm.folio cimport PG_DIRTY, folio_t
 from shm.layout cimport has_large_folios, shmem_expected_of
 from shm.shmem cimport (
-    MAPPING_NONE, folio_to_word, inode_t, nth_entry, radix_order, radix_value, radix_with_order, swp_to_radix_entry, word_is_folio,
-    word_is_swap, word_to_pfn,
+    MAPPING_NONE, folio_to_word, inode_t, nth_entry, radix_order, radix_value, radix_with_order, swp_to_radix_entry,
+    word_is_folio, word_is_swap, word_to_pfn,
 )
-from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWPOUT_LARGE, EV_THP_SWPOUT_FALLBACK
 from workers.cpu cimport WRITES, count
 from workers.mm.errno cimport EEXIST
 from workers.mm.filemap cimport folio_unlock
 from workers.mm.huge_memory cimport split_folio
-from workers.mm.memcontrol cimport memcg1_swapin, workingset_refault
-from workers.mm.memory cimport alloc_charged_folio, alloc_large_charged_folio, none_in_cache, put_locked_folio
-from workers.mm.page_alloc cimport (
-    folio_clear, folio_get_refs, folio_of, folio_pages, folio_put, folio_put_refs, folio_set, folio_test, folio_test_large,
-    folio_try_get,
+from workers.mm.memory cimport (
+    alloc_charged_folio, alloc_large_charged_folio, none_in_cache, put_locked_folio, read_bypass,
 )
-from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_read_folio, swap_writeout
+from workers.mm.page_alloc cimport (
+    folio_clear, folio_get_refs, folio_of, folio_pages, folio_put, folio_put_refs, folio_set, folio_test_large, folio_try_get,
+)
+from workers.mm.page_io cimport AOP_WRITEPAGE_ACTIVATE, swap_writeout
 from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_REFAULT
-from workers.mm.swapfile cimport claim_begins, swap_free_nr, swap_word, swapcache_prepare
-from workers.mm.vmscan_lists cimport lru_add
+from workers.mm.swapfile cimport claim_begins, swap_free_nr, swapcache_prepare
 
 cdef enum:
     MAPPING_TRUNCATED = MAPPING_NONE - 1  # folio->mapping for a moment: nobody reads the slot that it has
@@ -198,33 +196,18 @@ cdef bint claim_and_read(Cpu cpu, vm_fault *vmf, uint32_t own) noexcept nogil:
     """
     cdef uint32_t nr = folio_pages(cpu, own)
     cdef swp_entry_t first = vmf.entry & ~<uint64_t>(nr - 1)
-    cdef uint64_t *word
     if swapcache_prepare(cpu, first, nr) < 0:
         count(cpu, EV_SWAPCACHE_EEXIST)
         cpu.my.refused_entry = 0
         put_locked_folio(cpu, own)
         return False
-    vmf.claimed = vmf.bypass = vmf.fresh = True
-    vmf.folio = own
+    vmf.claimed = True
     vmf.claim = first
     vmf.claim_nr = nr
     claim_begins(cpu, first, nr)  # W_byp: until the mapping has the folio
     store32(&folio_of(cpu, own).mapping, MAPPING_NONE)
-    folio_set(folio_of(cpu, own), PG_CLAIMED)
-    store64(&folio_of(cpu, own).swap, first)
-    memcg1_swapin(cpu, first, nr)
-    word = swap_word(cpu, first)
-    if word != NULL and swp_tb_is_shadow(load64(word)):
-        workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
-    lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
-    swap_read_folio(cpu, own)
+    read_bypass(cpu, vmf, own, first)
     return True
-
-
-cdef void shmem_bypass_done(Cpu cpu, vm_fault *vmf) noexcept nogil:
-    """The folio has no slot any more. Context: folio locked, or about to go; the claim is given up next."""
-    store64(&folio_of(cpu, vmf.folio).swap, 0)
-    folio_clear(folio_of(cpu, vmf.folio), PG_CLAIMED)
 
 
 cdef int back_to_page_cache(Cpu cpu, Protocol p, uint32_t pfn, uint32_t inode, uint32_t page) noexcept nogil:

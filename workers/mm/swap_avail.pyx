@@ -35,8 +35,15 @@ cdef void avail_add(Cpu cpu, uint32_t device) noexcept nogil:
     avail.nr += 1
 
 
-cdef bint full_off_list(swap_info_struct *si) noexcept nogil:
+cdef inline void usage_point(Cpu cpu, swap_info_struct *si) noexcept nogil:
+    """The mark stands in the word that slots are counted in, without this lock. Context: swap_avail_lock held."""
+    if cpu.m.geo.devices > 1:
+        point(cpu, &si.inuse_pages, WRITES)
+
+
+cdef bint full_off_list(Cpu cpu, swap_info_struct *si) noexcept nogil:
     """Mark a full device as off the list, unless it is marked or has a free slot. Context: swap_avail_lock held."""
+    usage_point(cpu, si)
     return cas64(<uint64_t *>&si.inuse_pages, si.pages, <uint64_t>si.pages | SWAP_USAGE_OFFLIST_BIT)
 
 
@@ -47,12 +54,13 @@ cdef void del_from_avail_list(Cpu cpu, swap_info_struct *si, bint swapoff) noexc
     """
     cpu.lock(&cpu.m.swap_avail.lock)
     if swapoff:
-        point(cpu, &si.flags, READS)
+        point(cpu, &si.flags, WRITES)
         fetch_and32(&si.flags, ~<uint32_t>SWP_WRITEOK)
+        usage_point(cpu, si)
         if not load_i64(&si.inuse_pages) & SWAP_USAGE_OFFLIST_BIT:
             add_i64(&si.inuse_pages, SWAP_USAGE_OFFLIST_BIT)
         avail_del(cpu, si.type)
-    elif full_off_list(si):
+    elif full_off_list(cpu, si):
         avail_del(cpu, si.type)
     cpu.unlock(&cpu.m.swap_avail.lock)
 
@@ -64,11 +72,12 @@ cdef void add_to_avail_list(Cpu cpu, swap_info_struct *si, bint swapon) noexcept
     """
     cpu.lock(&cpu.m.swap_avail.lock)
     if swapon:
-        point(cpu, &si.flags, READS)
+        point(cpu, &si.flags, WRITES)
         fetch_or32(&si.flags, SWP_WRITEOK)
+    usage_point(cpu, si)
     if load32(&si.flags) & SWP_WRITEOK and load_i64(&si.inuse_pages) & SWAP_USAGE_OFFLIST_BIT:
         add_i64(&si.inuse_pages, -<int64_t>SWAP_USAGE_OFFLIST_BIT)
-        if swap_usage_in_pages(si) != si.pages or not full_off_list(si):  # it may be full again by now
+        if swap_usage_in_pages(si) != si.pages or not full_off_list(cpu, si):  # it may be full again by now
             avail_add(cpu, si.type)
     cpu.unlock(&cpu.m.swap_avail.lock)
 

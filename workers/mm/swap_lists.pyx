@@ -15,7 +15,7 @@ from workers.mm.page_alloc cimport stack_pop, stack_push
 
 
 cdef void list_del(Cpu cpu, uint32_t device, uint32_t index) noexcept nogil:
-    """Context: cluster lock and si->lock held."""
+    """Context: si->lock held, and the cluster lock but for an empty DISCARD cluster."""
     cdef swap_cluster_info *ci = cluster_of(&cpu.m, device, index)
     cdef cluster_list *lst = &cpu.m.si[device].lists[cluster_list_of(ci.flags, ci.order)]
     if ci.prev == CLUSTER_NIL:

@@ -7,7 +7,6 @@ from shm.inject cimport INJECT_DEVICE_ERROR
 from shm.layout cimport block_of, payload_of, zswap_page_of
 from shm.memcg cimport COUNTER_SWAP, page_counter
 from shm.percpu cimport is_reserved
-from shm.shmem cimport MAPPING_NONE
 from shm.swap_table cimport (
     pfn_to_swp_tb, shadow_to_swp_tb, swap_table_set, swp_tb_count_bits, swp_tb_is_folio, swp_tb_to_pfn,
 )

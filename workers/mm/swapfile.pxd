@@ -8,7 +8,7 @@ from shm.swap_map cimport SLOTS_TABLE, SWAP_HAS_CACHE
 from shm.slots cimport slot_byte, slot_count, slot_has_references, slot_is_zero
 from shm.swapfile cimport SWAP_ADDRESS_SPACE_SHIFT, SWP_SYNCHRONOUS_IO, swap_info_struct
 from shm.swp_entry cimport swp_entry, swp_entry_t, swp_offset, swp_type
-from workers.cpu cimport READS, Cpu, point
+from workers.cpu cimport READS, WRITES, Cpu, point
 from workers.mm.memcontrol cimport slot_of
 from workers.mm.protocol cimport Protocol
 
@@ -25,6 +25,7 @@ cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void swap_free_nr(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
+cdef void put_cache_locked(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef void swap_entry_free_locked(Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil
 
@@ -92,6 +93,7 @@ cdef inline void zeromap_set(Cpu cpu, uint64_t slot, bint zero) noexcept nogil:
     """Have the zero-filled map say that of a slot. Context: its folio locked and in the swap cache, or cluster lock held."""
     if slot_is_zero(&cpu.m, slot) == zero:
         return
+    point(cpu, &cpu.m.zeromap[slot >> 5], WRITES)
     if zero:
         fetch_or32(&cpu.m.zeromap[slot >> 5], <uint32_t>1 << (slot & 31))
     else:

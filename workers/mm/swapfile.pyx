@@ -275,13 +275,18 @@ cdef void swap_free_nr(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noex
     swap_cluster_unlock(cpu, entry)
 
 
+cdef void put_cache_locked(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil:
+    """The swap cache pins `nr` slots of one cluster no more; those without references are freed. Context: cluster lock held."""
+    cdef uint32_t i
+    for i in range(nr):
+        p.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry + i)
+
+
 cdef void put_swap_folio(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t nr) noexcept nogil:
     """Clear SWAP_HAS_CACHE of `nr` slots; frees those without references (up to 6.19, also swapcache_clear).
 
     Context: the bits are ours; takes the cluster lock.
     """
-    cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-    cdef uint32_t i
-    for i in range(nr):
-        p.swap_put_cache_locked(cpu, ci, entry + i)
+    swap_cluster_lock(cpu, entry)
+    put_cache_locked(cpu, p, entry, nr)
     swap_cluster_unlock(cpu, entry)

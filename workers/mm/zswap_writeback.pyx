@@ -42,7 +42,7 @@ cdef int zswap_writeback_entry(Cpu cpu, Protocol p, uint32_t memcg, uint32_t ind
     cdef uint32_t pfn, kept
     if not p.pin_device(cpu, entry, PIN_ZSWAP):
         return EEXIST
-    pfn = p.zswap_alloc_folio(cpu, entry, online_memcg(cpu, memcg), &fresh)
+    pfn = p.swap_cache_alloc_folio(cpu, entry, online_memcg(cpu, memcg), &fresh, True)
     p.unpin_device(cpu, entry, PIN_ZSWAP)
     if pfn == 0:
         return ENOMEM

@@ -15,10 +15,10 @@ from workers.mm.huge_memory cimport split_isolated
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_pages, folio_put, folio_test, folio_test_large, page_folio,
 )
-from workers.mm.page_io cimport swap_read_folio
 from workers.mm.rmap cimport pte_lock, pte_maps_folio, pte_of, pte_unlock, ptep_get, set_pte
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree
 from workers.operations.fork_exit cimport zap_range
+from workers.operations.readahead cimport read_slot
 from workers.operations.reclaim cimport shrink_folio_list
 from workers.mm.protocol cimport PIN_READ, Protocol
 
@@ -137,7 +137,8 @@ cdef void madvise_dontneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uin
 
 
 cdef void madvise_cold(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_COLD of pages [first, end): present ones that no other mm maps lose their marks of use.
+    """MADV_COLD of pages [first, end): present ones that no other mm maps lose their marks of use; a large folio that lies in
+    the range as a whole is left alone.
 
     Context: mm_users held, no lock; takes mmap_lock, page-table locks, under them lruvec locks; sleeps.
     """
@@ -166,10 +167,8 @@ cdef void read_swap_cache(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t memcg
     cdef uint32_t pfn
     if not p.pin_device(cpu, entry, PIN_READ):
         return
-    pfn = p.swap_cache_alloc_folio(cpu, entry, memcg, &fresh)
+    pfn = read_slot(cpu, p, entry, memcg, False, &fresh)
     if pfn:
-        if fresh:
-            swap_read_folio(cpu, pfn)
         folio_put(cpu, pfn)
     p.unpin_device(cpu, entry, PIN_READ)
 
@@ -225,7 +224,8 @@ cdef void free_pte(Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nog
 
 
 cdef void madvise_free(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_FREE of pages [first, end): slots go at once, memory when reclaim comes, unless it is stored to before.
+    """MADV_FREE of pages [first, end): slots go at once, memory when reclaim comes, unless it is stored to before; a large
+    folio that lies in the range as a whole is left alone.
 
     Context: mm_users held, no lock; takes mmap_lock, page-table locks; sleeps.
     """

@@ -11,17 +11,15 @@ from shm.layout cimport expected_of, ptl_of
 from shm.mm cimport (
     PTES_PER_PTL, PTE_DIRTY, PTE_SWP_EXCLUSIVE, expect_moved, is_migration_pte, is_swap_pte, mk_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
-from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
-from shm.swap_table cimport swp_tb_is_folio
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_MOVES, EV_OPERATIONS, WAIT_FOLIO_LOCK
-from workers.cpu cimport READS, Cpu, count, point
+from workers.cpu cimport Cpu, count
 from workers.mm.errno cimport EAGAIN, EBUSY, EEXIST, ENOENT
 from workers.mm.filemap cimport folio_lock, folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
+from workers.mm.memory cimport slot_in_cache
 from workers.mm.page_alloc cimport folio_get, folio_of, folio_put, folio_test
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte
 from workers.mm.swap_state cimport swap_cache_get_folio
-from workers.mm.swapfile cimport swap_map_get, swap_word
 from workers.mm.protocol cimport PIN_READ, Protocol
 
 cdef struct move_t:
@@ -85,7 +83,7 @@ cdef int move_present_pte(Cpu cpu, move_t *move, uint32_t pfn) noexcept nogil:
 
 
 cdef int move_present(Cpu cpu, move_t *move) noexcept nogil:
-    """A page in memory. 0, -EAGAIN, -EBUSY: another mm has it too. Context: mmap_lock held; sleeps."""
+    """A page in memory. 0, -EAGAIN, -EBUSY: another mm has it too, or a large folio. Context: mmap_lock held; sleeps."""
     cdef uint32_t pfn = pte_pfn(move.pte)
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef bint locked
@@ -108,24 +106,11 @@ cdef int move_present(Cpu cpu, move_t *move) noexcept nogil:
     return result
 
 
-cdef bint swap_cache_has(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """Whether somebody has brought the slot in meanwhile, or is about to: SWAP_HAS_CACHE, from 7.0 on a folio in the table.
-
-    Context: the device is pinned, the page-table lock of an entry of the slot held.
-    """
-    cdef uint64_t *word
-    if cpu.m.geo.slot_format == SLOTS_MAP_CACHE:
-        return (swap_map_get(cpu, entry) & SWAP_HAS_CACHE) != 0
-    word = swap_word(cpu, entry)
-    point(cpu, word, READS)
-    return swp_tb_is_folio(load64(word))
-
-
 cdef int move_swap_pte(Cpu cpu, move_t *move, swp_entry_t entry, uint32_t pfn) noexcept nogil:
     """0, -EAGAIN. `pfn` caches the slot, 0: nobody did. Context: the device is pinned; takes both page-table locks."""
     cdef int result = 0
     double_pt_lock(cpu, move)
-    if not ptes_stable(cpu, move) or (pfn == 0 and swap_cache_has(cpu, entry)):
+    if not ptes_stable(cpu, move) or (pfn == 0 and slot_in_cache(cpu, entry)):
         result = EAGAIN
     else:
         exchange(cpu, move, pfn, move.pte)
@@ -134,7 +119,10 @@ cdef int move_swap_pte(Cpu cpu, move_t *move, swp_entry_t entry, uint32_t pfn) n
 
 
 cdef int move_swapped(Cpu cpu, Protocol p, move_t *move) noexcept nogil:
-    """A page that is swapped out. 0, -EAGAIN, -EBUSY: another mm has the entry too. Context: mmap_lock held; sleeps."""
+    """A page that is swapped out. 0, -EAGAIN, -EBUSY: another mm has the entry too, or a large folio caches it.
+
+    Context: mmap_lock held; sleeps.
+    """
     cdef swp_entry_t entry = pte_to_swp_entry(move.pte)
     cdef uint32_t pfn
     cdef int result = EAGAIN
@@ -163,7 +151,7 @@ cdef int move_swapped(Cpu cpu, Protocol p, move_t *move) noexcept nogil:
 
 cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32_t dst) noexcept nogil:
     """Move page `src` of an mm to `dst`. 0, -ENOENT: no page, -EEXIST: there is one at `dst`, -EBUSY: another mm has it
-    too, -EAGAIN: it changed meanwhile, and the program asks again if it likes.
+    too, or it is one of a large folio, -EAGAIN: it changed meanwhile, and the program asks again if it likes.
 
     Context: mm_users held, no lock; takes mmap_lock for reading, folio lock, page-table locks; sleeps.
     """

@@ -114,7 +114,7 @@ cdef void swap_update_readahead(Cpu cpu, vm_fault *vmf) noexcept nogil:
 
 cdef uint32_t read_slot(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t memcg, bint ahead, bint *fresh) noexcept nogil:
     """The cache folio of one slot, its read begun if it is new. Context: the device is pinned; may sleep."""
-    cdef uint32_t pfn = p.swap_cache_alloc_folio(cpu, entry, memcg, fresh)
+    cdef uint32_t pfn = p.swap_cache_alloc_folio(cpu, entry, memcg, fresh, False)
     if pfn and fresh[0]:
         if ahead:
             folio_set(folio_of(cpu, pfn), PG_READAHEAD)

@@ -18,8 +18,9 @@ from workers.cpu cimport WRITES, Cpu, count, point, warn
 from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock
 from workers.mm.memcontrol cimport mem_cgroup_try_charge_swap, slot_of, workingset_eviction
+from workers.mm.memory cimport alloc_charged_folio, alloc_swap_folio
 from workers.mm.page_alloc cimport (
-    folio_of, folio_pages, folio_put, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
+    folio_of, folio_pages, folio_put, folio_put_refs, folio_ref_freeze, folio_ref_unfreeze, folio_set, folio_test,
 )
 from workers.mm.rmap cimport folio_mapped
 from workers.mm.protocol cimport ADD_ALLOC, PIN_ZAP, SWAPIN_READAHEAD, TTRS_ANYWAY, TTRS_FULL, TTRS_UNMAPPED, Protocol, vm_fault
@@ -28,11 +29,11 @@ from workers.mm.swap_alloc cimport swap_alloc_entry
 from workers.mm.swap_count cimport add_swap_count_continuation, map_count_down, map_count_up
 from workers.mm.zswap_pool cimport zswap_tree_load
 from workers.mm.swap_state cimport (
-    folio_matches_swap_entry, folio_swapped, mem_cgroup_swap_full, swap_cache_get_folio,
+    folio_leaves_cache, folio_matches_swap_entry, folio_swapped, mem_cgroup_swap_full, swap_cache_get_folio, swap_entry_swapped,
 )
 from workers.mm.swapfile cimport (
     get_swap_device, put_swap_device, put_swap_folio, si_of, swap_cache_lock, swap_cache_unlock, swap_cluster_lock,
-    swap_cluster_unlock, swap_entry_free_locked, swap_free_nr, swap_shmem_alloc,
+    swap_cluster_unlock, swap_entry_free_locked, swap_free_nr, swap_shmem_alloc, swap_word,
 )
 
 
@@ -104,9 +105,26 @@ cdef class Base(Protocol):
         cpu.my.reserved_nr = nr
         return True
 
-    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
-        """Context: the device is pinned; may sleep. Who inserts waits for nobody: a locked folio is found, not waited for."""
-        return self.swap_cache_alloc_folio(cpu, entry, memcg, fresh)
+    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
+        """Context: folio locked, a reference of the caller beside the cache's; takes the lock of the word, then cluster lock."""
+        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
+        swap_cache_lock(cpu, entry)
+        folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
+        self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
+        folio_put_refs(cpu, pfn, folio_pages(cpu, pfn))
+
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil:
+        """Context: the device is pinned; may sleep. A look finds most folios, and most slots that are gone."""
+        cdef uint32_t pfn = swap_cache_get_folio(cpu, entry), own
+        fresh[0] = False
+        if pfn or not swap_entry_swapped(cpu, entry):
+            return pfn
+        own = alloc_charged_folio(cpu, memcg, entry) if self.charges_first else alloc_swap_folio(cpu)
+        if not own:
+            return 0
+        pfn = self.prepare_and_add(cpu, own, entry, memcg, self.charges_first, skip_if_exists)
+        fresh[0] = pfn == own
+        return pfn
 
     cdef bint zswap_still_stored(self, Cpu cpu, swp_entry_t entry, uint32_t index) noexcept nogil:
         """Context: the slot's folio locked and in the swap cache: nobody stores, loads or frees. By the entry's own index."""
@@ -153,13 +171,6 @@ cdef class Base(Protocol):
         self.swap_cache_evict(cpu, pfn, entry, workingset_eviction(cpu, pfn))
         return True
 
-    cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
-        """Out of the cache, the charge to the slot, the bit cleared: in the order of the version.
-
-        Context: folio locked and frozen; swap_cache_lock held, dropped here.
-        """
-        swap_cache_unlock(cpu, entry)
-
     cdef void mmlist_fork(self, Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil:
         """Context: parent's mmap_lock held for writing. Nothing: only a swap entry that is copied puts the child there."""
 
@@ -181,7 +192,7 @@ cdef class Base(Protocol):
         shmem_delete_from_page_cache(cpu, pfn, swp_to_radix_entry(load64(&folio_of(cpu, pfn).swap)))
 
     cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Context: the device is pinned. Through readahead, whatever the device (up to 6.12)."""
+        """Context: the device is pinned. Through readahead, whatever the device (up to 6.13)."""
         return SWAPIN_READAHEAD
 
     cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil:

@@ -8,32 +8,22 @@
 """
 from libc.stdint cimport uint32_t, uint64_t
 
-from shm.atomic cimport load64, store64
-from shm.folio cimport PG_ACTIVE, PG_CLAIMED
+from shm.atomic cimport load64
 from shm.swap_table cimport swp_tb_is_shadow, swp_tb_to_shadow
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport Cpu, count
-from workers.mm.checks cimport present_generation
-from workers.mm.errno cimport EEXIST
-from workers.mm.memcontrol cimport (
-    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, workingset_refault,
-)
-from workers.mm.memory cimport alloc_charged_folio, alloc_swap_folio, put_locked_folio, set_present
-from workers.mm.page_alloc cimport folio_clear, folio_of, folio_pages, folio_put_refs, folio_set, folio_test
-from workers.mm.page_io cimport swap_read_folio
-from workers.mm.swap_state cimport (
-    folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
-)
+from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
+from workers.mm.memcontrol cimport mem_cgroup_swapin_charge_folio, memcg1_swapout
+from workers.mm.memory cimport alloc_charged_folio, bypass_done, folio_swapped_in, put_locked_folio, read_bypass, set_present
+from workers.mm.page_alloc cimport folio_pages
+from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault
+from workers.mm.swap_state cimport folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped
 from workers.mm.swapfile cimport (
     claim_begins, put_swap_folio, swap_cache_lock, swap_cache_unlock, swap_count, swap_free_nr, swap_word, swapcache_prepare,
     synchronous_io,
 )
-from workers.mm.vmscan_lists cimport lru_add
 from workers.protocols.base cimport Base
-from workers.mm.protocol cimport (
-    ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault,
-)
 
 
 cdef class HasCache(Base):
@@ -52,39 +42,26 @@ cdef class HasCache(Base):
         swap_cache_unlock(cpu, entry)
         return 0
 
-    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
-        """Context: folio locked, a reference of the caller beside the cache's; takes the lock of the word, then cluster lock."""
-        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
-        swap_cache_lock(cpu, entry)
-        folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
-        self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
-        folio_put_refs(cpu, pfn, folio_pages(cpu, pfn))
+    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+        """Out of the cache, the bit still set: W_del, until it is cleared.
 
-    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
-        """Context: the device is pinned; may sleep, a tick at a time while somebody else has the bit."""
-        return self.read_swap_cache_async(cpu, entry, memcg, fresh, False)
-
-    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
-        """Context: the device is pinned; may sleep, but never for the bit: its owner may be who reclaims just now."""
-        return self.read_swap_cache_async(cpu, entry, memcg, fresh, True)
-
-    cdef uint32_t read_swap_cache_async(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil:
-        """Find the folio, or claim the slot and insert one. Context: the device is pinned; may sleep, for the bit unless
-        `skip_if_exists`."""
-        cdef uint64_t shadow = 0
-        cdef uint32_t pfn, own = 0
+        Context: swap_cache_lock held, dropped here; takes cluster lock after it.
+        """
         cdef swp_entry_t outer = cpu.my.claimed_entry
         cdef uint32_t outer_nr = <uint32_t>cpu.my.claimed_nr
-        cdef int err = EEXIST
-        fresh[0] = False
+        claim_begins(cpu, entry, nr)
+        swap_cache_unlock(cpu, entry)
+        put_swap_folio(cpu, self, entry, nr)
+        claim_begins(cpu, outer, outer_nr)
+
+    cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged, bint skip_if_exists) noexcept nogil:
+        """Context: the new folio locked, the device pinned; may sleep, a tick at a time while somebody else has the bit, unless
+        `skip_if_exists`."""
+        cdef swp_entry_t outer = cpu.my.claimed_entry
+        cdef uint32_t found = 0, outer_nr = <uint32_t>cpu.my.claimed_nr
+        cdef uint64_t shadow = 0
+        cdef int err
         while True:
-            pfn = swap_cache_get_folio(cpu, entry)
-            if pfn or not swap_entry_swapped(cpu, entry):
-                break
-            if not own:
-                own = alloc_swap_folio(cpu)
-                if not own:
-                    return 0
             err = swapcache_prepare(cpu, entry, 1)
             if err != EEXIST:
                 break
@@ -93,73 +70,38 @@ cdef class HasCache(Base):
                 cpu.my.refused_entry = 0
                 break
             self.claim_refused(cpu, False)
-        if err != 0:
-            if err != EEXIST:
-                count(cpu, EV_SWAPCACHE_ENOENT)
-            if own:
-                put_locked_folio(cpu, own)
-            return pfn
-        claim_begins(cpu, entry, 1)  # W_claim: until the folio is in the cache, losers find nothing
-        if mem_cgroup_swapin_charge_folio(cpu, own, memcg, entry) < 0:
-            put_swap_folio(cpu, self, entry, 1)
+            found = swap_cache_get_folio(cpu, entry)
+            if found or not swap_entry_swapped(cpu, entry):
+                break
+        if err == 0:
+            claim_begins(cpu, entry, 1)  # W_claim: until the folio is in the cache, losers find nothing
+            if not charged and mem_cgroup_swapin_charge_folio(cpu, pfn, memcg, entry) < 0:
+                put_swap_folio(cpu, self, entry, 1)
+                err = ENOMEM
+            else:
+                self.swap_cache_add_folio(cpu, pfn, entry, &shadow, ADD_SWAPIN)
             claim_begins(cpu, outer, outer_nr)
-            put_locked_folio(cpu, own)
-            return 0
-        self.swap_cache_add_folio(cpu, own, entry, &shadow, ADD_SWAPIN)
-        claim_begins(cpu, outer, outer_nr)
-        memcg1_swapin(cpu, entry, 1)
-        if shadow:
-            workingset_refault(cpu, own, shadow)
-        lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
-        fresh[0] = True
-        return own
+        if err < 0:
+            if err == ENOENT:
+                count(cpu, EV_SWAPCACHE_ENOENT)
+            put_locked_folio(cpu, pfn)
+            return found
+        folio_swapped_in(cpu, pfn, entry, shadow)
+        return pfn
 
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: the device is pinned; may sleep. The bypass: a private folio under the bit, until fault_done."""
+        cdef uint32_t own
         if not synchronous_io(cpu, vmf.entry) or swap_count(cpu, vmf.entry) != 1:
             return SWAPIN_READAHEAD
         if not self.claim(cpu, vmf, vmf.entry, 1):
             return SWAPIN_REFAULT
-        return self.swapin_bypass(cpu, vmf)
-
-    cdef bint claim(self, Cpu cpu, vm_fault *vmf, swp_entry_t entry, uint32_t nr) noexcept nogil:
-        """Claim the slots that a bypass reads, until fault_done. False: refused, and waited. Context: device pinned; sleeps."""
-        if swapcache_prepare(cpu, entry, nr) < 0:
-            count(cpu, EV_SWAPCACHE_EEXIST)
-            self.claim_refused(cpu, True)
-            return False
-        vmf.claimed = True
-        vmf.claim = entry
-        vmf.claim_nr = nr
-        claim_begins(cpu, entry, nr)  # W_byp: over the whole read, and the PTE
-        return True
-
-    cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Read into a private folio, which no lookup finds. Context: device pinned; may sleep."""
-        cdef uint64_t *word
-        cdef uint32_t own
-        vmf.bypass = True
         own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
         if not own:
             return SWAPIN_OOM
-        self.read_private(cpu, vmf, own, vmf.entry)
+        read_bypass(cpu, vmf, own, vmf.entry)
+        bypass_done(cpu, own)
         return SWAPIN_FOLIO
-
-    cdef void read_private(self, Cpu cpu, vm_fault *vmf, uint32_t own, swp_entry_t entry) noexcept nogil:
-        """The rest of a bypass: slots from `entry` on into the new folio. Context: device pinned, folio locked; may sleep."""
-        cdef uint64_t *word = swap_word(cpu, entry)
-        memcg1_swapin(cpu, entry, folio_pages(cpu, own))
-        if word != NULL and swp_tb_is_shadow(load64(word)):
-            workingset_refault(cpu, own, swp_tb_to_shadow(load64(word)))
-        lru_add(cpu, own, folio_test(folio_of(cpu, own), PG_ACTIVE))
-        folio_set(folio_of(cpu, own), PG_CLAIMED)
-        store64(&folio_of(cpu, own).swap, entry)
-        vmf.folio = own
-        vmf.fresh = True
-        vmf.generation = present_generation(cpu, vmf.entry)  # from here on a free is one behind the reader's back
-        swap_read_folio(cpu, own)
-        store64(&folio_of(cpu, own).swap, 0)
-        folio_clear(folio_of(cpu, own), PG_CLAIMED)
 
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The count goes first, the PTE last (up to 6.19)."""
@@ -181,17 +123,17 @@ cdef class HasCache(Base):
         memcg1_swapout(cpu, self, pfn, entry)
         self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
 
-    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
-        """Out of the cache, the bit still set: W_del, until it is cleared.
-
-        Context: swap_cache_lock held, dropped here; takes cluster lock after it.
-        """
-        cdef swp_entry_t outer = cpu.my.claimed_entry
-        cdef uint32_t outer_nr = <uint32_t>cpu.my.claimed_nr
-        claim_begins(cpu, entry, nr)
-        swap_cache_unlock(cpu, entry)
-        put_swap_folio(cpu, self, entry, nr)
-        claim_begins(cpu, outer, outer_nr)
+    cdef bint claim(self, Cpu cpu, vm_fault *vmf, swp_entry_t entry, uint32_t nr) noexcept nogil:
+        """Claim the slots that a bypass reads, until fault_done. False: refused, and waited. Context: device pinned; sleeps."""
+        if swapcache_prepare(cpu, entry, nr) < 0:
+            count(cpu, EV_SWAPCACHE_EEXIST)
+            self.claim_refused(cpu, True)
+            return False
+        vmf.claimed = True
+        vmf.claim = entry
+        vmf.claim_nr = nr
+        claim_begins(cpu, entry, nr)  # W_byp: over the whole read, and the PTE
+        return True
 
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:
         """Who cannot have the bit waits before it tries again: a fault, or a readahead. Context: the device is pinned; sleeps."""

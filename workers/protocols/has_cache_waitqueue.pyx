@@ -14,10 +14,10 @@ from shm.swp_entry cimport swp_entry_t
 from shm.zone cimport MAX_FOLIO_ORDER
 from workers.cpu cimport Cpu
 from workers.mm.filemap cimport swapcache_wait, swapcache_wake
-from workers.mm.memory cimport alloc_swapin_folio, put_locked_folio
+from workers.mm.memory cimport alloc_swapin_folio, bypass_done, put_locked_folio, read_bypass
 from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set
 from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault
-from workers.mm.shmem cimport shmem_bypass_done, shmem_swap_alloc_folio
+from workers.mm.shmem cimport shmem_swap_alloc_folio
 from workers.mm.swapfile cimport swap_count, swap_free_nr, synchronous_io
 from workers.protocols.has_cache cimport HasCache
 
@@ -34,20 +34,19 @@ cdef class HasCacheWaitqueue(HasCache):
 
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: the device is pinned; may sleep. A folio of up to half a PMD, charged before its slots are claimed."""
-        cdef uint32_t own, nr
+        cdef uint32_t own
         cdef swp_entry_t entry
         if not synchronous_io(cpu, vmf.entry) or swap_count(cpu, vmf.entry) != 1:
             return SWAPIN_READAHEAD
-        vmf.bypass = True
         own = alloc_swapin_folio(cpu, vmf, vmf.orders & (PMD_FOLIO - 1))
         if not own:
             return SWAPIN_OOM
-        nr = folio_pages(cpu, own)
-        entry = vmf.entry & ~<uint64_t>(nr - 1)
-        if not self.claim(cpu, vmf, entry, nr):
+        entry = vmf.entry & ~<uint64_t>(folio_pages(cpu, own) - 1)
+        if not self.claim(cpu, vmf, entry, folio_pages(cpu, own)):
             put_locked_folio(cpu, own)
             return SWAPIN_REFAULT
-        self.read_private(cpu, vmf, own, entry)
+        read_bypass(cpu, vmf, own, entry)
+        bypass_done(cpu, own)
         return SWAPIN_FOLIO
 
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
@@ -73,7 +72,7 @@ cdef class HasCacheWaitqueue(HasCache):
     cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, or about to go; takes cluster lock. swapcache_clear, which wakes nobody here."""
         if vmf.claimed:
-            shmem_bypass_done(cpu, vmf)
+            bypass_done(cpu, vmf.folio)
             HasCache.fault_done(self, cpu, vmf)
 
     cdef void claim_refused(self, Cpu cpu, bint fault) noexcept nogil:

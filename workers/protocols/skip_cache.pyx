@@ -6,8 +6,11 @@
 - Loser: does not know that it lost; reads a second copy, and may install a stale one.
 - Cost: none, until memory is lost.
 """
+from libc.stdint cimport uint32_t
+
 from workers.cpu cimport Cpu
-from workers.mm.protocol cimport SWAPIN_READAHEAD, vm_fault
+from workers.mm.memory cimport alloc_charged_folio, bypass_done, read_bypass
+from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, vm_fault
 from workers.mm.swapfile cimport swap_count, synchronous_io
 from workers.protocols.has_cache cimport HasCache
 
@@ -24,3 +27,12 @@ cdef class SkipCache(HasCache):
 
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: none. Nothing was claimed."""
+
+    cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Read into a private folio, which no lookup finds. Context: device pinned; may sleep."""
+        cdef uint32_t own = alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
+        if not own:
+            return SWAPIN_OOM
+        read_bypass(cpu, vmf, own, vmf.entry)
+        bypass_done(cpu, own)
+        return SWAPIN_FOLIO

@@ -6,5 +6,4 @@ from workers.protocols.base cimport Base
 
 cdef class SwapCache(Base):
     cdef void swap_pin_cache_locked(self, Cpu cpu, swp_entry_t entry) noexcept nogil
-    cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged) noexcept nogil
     cdef int insert_and_read(self, Cpu cpu, vm_fault *vmf, uint32_t own) noexcept nogil

@@ -9,8 +9,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.atomic cimport load64, store8
-from shm.cluster cimport swap_cluster_info
-from shm.folio cimport PG_ACTIVE, PG_DIRTY
+from shm.folio cimport PG_DIRTY
 from shm.slots cimport slot_byte
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swap_table cimport swp_tb_is_folio, swp_tb_is_shadow, swp_tb_to_shadow
@@ -19,22 +18,17 @@ from shm.vmstat cimport EV_SWAPCACHE_EEXIST, EV_SWAPCACHE_ENOENT
 from workers.cpu cimport WRITES, Cpu, count, point
 from workers.mm.checks cimport cache_deletions, check_retry
 from workers.mm.errno cimport EEXIST, ENOENT, ENOMEM
-from workers.mm.memcontrol cimport (
-    mem_cgroup_swapin_charge_folio, memcg1_swapin, memcg1_swapout, slot_of, workingset_refault,
-)
-from workers.mm.memory cimport alloc_swap_folio, alloc_swapin_folio, put_locked_folio, set_present
-from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put_refs, folio_set, folio_test, folio_test_large
+from workers.mm.memcontrol cimport mem_cgroup_swapin_charge_folio, memcg1_swapout, slot_of
+from workers.mm.memory cimport alloc_swapin_folio, folio_swapped_in, put_locked_folio, set_present
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set, folio_test_large
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, vm_fault
 from workers.mm.shmem cimport shmem_alloc_large_folio
-from workers.mm.swap_state cimport (
-    folio_enters_cache, folio_leaves_cache, swap_cache_get_folio, swap_entry_swapped,
-)
+from workers.mm.swap_state cimport folio_enters_cache, folio_leaves_cache, swap_cache_get_folio
 from workers.mm.swapfile cimport (
-    ci_of, folio_dup_swap, swap_cluster_lock, swap_cluster_unlock, swap_entry_referenced, swap_free_nr, swap_word,
+    folio_dup_swap, put_cache_locked, swap_cache_lock, swap_cache_unlock, swap_entry_referenced, swap_free_nr, swap_word,
     synchronous_io,
 )
-from workers.mm.vmscan_lists cimport lru_add
 from workers.protocols.base cimport Base
 
 
@@ -50,7 +44,7 @@ cdef class SwapCache(Base):
         cdef uint64_t *word
         cdef uint32_t i, nr = folio_pages(cpu, pfn)
         cdef int err = 0
-        swap_cluster_lock(cpu, entry)
+        swap_cache_lock(cpu, entry)
         word = swap_word(cpu, entry)
         if word == NULL:
             err = ENOENT
@@ -65,26 +59,16 @@ cdef class SwapCache(Base):
                     shadow[0] = swp_tb_to_shadow(load64(&word[i]))
                 self.swap_pin_cache_locked(cpu, entry + i)
             folio_enters_cache(cpu, pfn, entry, word)
-        swap_cluster_unlock(cpu, entry)
+        swap_cache_unlock(cpu, entry)
         return err
 
-    cdef void swap_cache_del_folio(self, Cpu cpu, uint32_t pfn) noexcept nogil:
-        """Context: folio locked, a reference of the caller beside the cache's; takes cluster lock."""
-        cdef swp_entry_t entry = folio_of(cpu, pfn).swap
-        cdef swap_cluster_info *ci = swap_cluster_lock(cpu, entry)
-        cdef uint32_t i, nr = folio_pages(cpu, pfn)
-        folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), 0)
-        for i in range(nr):
-            self.swap_put_cache_locked(cpu, ci, entry + i)
-        swap_cluster_unlock(cpu, entry)
-        folio_put_refs(cpu, pfn, nr)
+    cdef void leave_unlock(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+        """Context: swap_cache_lock held, dropped here. The bit goes in the critical section that took the folio out."""
+        put_cache_locked(cpu, self, entry, nr)
+        swap_cache_unlock(cpu, entry)
 
-    cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged) noexcept nogil:
-        """Insert the new folio, or find the one that is there (kernel: __swap_cache_prepare_and_add). PFN_NONE: neither.
-
-        What is returned carries a reference; the new folio is let go when it is not what is returned.
-        Context: the new folio locked, the device pinned; may sleep.
-        """
+    cdef uint32_t prepare_and_add(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint32_t memcg, bint charged, bint skip_if_exists) noexcept nogil:
+        """Context: the new folio locked, the device pinned; may sleep."""
         cdef uint64_t shadow = 0, deletions
         cdef uint32_t found = 0
         cdef int err
@@ -94,7 +78,7 @@ cdef class SwapCache(Base):
                 break
             deletions = cache_deletions(cpu)
             count(cpu, EV_SWAPCACHE_EEXIST)
-            if folio_test_large(cpu, pfn):  # whoever cached one of the slots may have done so for itself alone
+            if skip_if_exists or folio_test_large(cpu, pfn):  # whoever cached one of its slots may have done so for itself alone
                 break
             found = swap_cache_get_folio(cpu, entry)
             if found:
@@ -108,25 +92,7 @@ cdef class SwapCache(Base):
                 count(cpu, EV_SWAPCACHE_ENOENT)
             put_locked_folio(cpu, pfn)
             return found
-        memcg1_swapin(cpu, entry, folio_pages(cpu, pfn))
-        if shadow:
-            workingset_refault(cpu, pfn, shadow)
-        lru_add(cpu, pfn, folio_test(folio_of(cpu, pfn), PG_ACTIVE))
-        return pfn
-
-    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
-        """Context: the device is pinned; may sleep. The charge comes after the insertion: losers find the folio."""
-        cdef uint32_t pfn = swap_cache_get_folio(cpu, entry), own
-        fresh[0] = False
-        if pfn:
-            return pfn
-        if not swap_entry_swapped(cpu, entry):
-            return 0
-        own = alloc_swap_folio(cpu)
-        if not own:
-            return 0
-        pfn = self.prepare_and_add(cpu, own, entry, memcg, False)
-        fresh[0] = pfn == own
+        folio_swapped_in(cpu, pfn, entry, shadow)
         return pfn
 
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
@@ -142,7 +108,7 @@ cdef class SwapCache(Base):
             return SWAPIN_OOM
         entry = vmf.entry & ~<uint64_t>(folio_pages(cpu, own) - 1)
         vmf.spurious = folio_test_large(cpu, own)
-        vmf.folio = self.prepare_and_add(cpu, own, entry, vmf.memcg, True)
+        vmf.folio = self.prepare_and_add(cpu, own, entry, vmf.memcg, True, False)
         if vmf.folio == 0:
             return SWAPIN_OOM
         if vmf.folio == own:
@@ -167,12 +133,9 @@ cdef class SwapCache(Base):
 
     cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
         """Context: folio locked and frozen; cluster lock held, dropped here. The id is recorded while the slot cannot be free."""
-        cdef uint32_t i
         memcg1_swapout(cpu, self, pfn, entry)
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        for i in range(folio_pages(cpu, pfn)):
-            self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry + i)
-        swap_cluster_unlock(cpu, entry)
+        self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
 
     cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
         """Context: folio locked and in the cache; takes the cluster lock. References as any other."""

@@ -13,7 +13,7 @@ from workers.cpu cimport Cpu
 from workers.mm.memcontrol cimport memcg1_swapout
 from workers.mm.page_alloc cimport folio_pages
 from workers.mm.swap_state cimport folio_leaves_cache
-from workers.mm.swapfile cimport ci_of, swap_cluster_unlock, swap_word
+from workers.mm.swapfile cimport put_cache_locked, swap_cache_unlock, swap_word
 from workers.protocols.swap_cache cimport SwapCache
 
 
@@ -23,9 +23,7 @@ cdef class SwapCacheAsPosted(SwapCache):
 
     cdef void swap_cache_evict(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t shadow) noexcept nogil:
         """Context: folio locked and frozen; cluster lock held, dropped here. The id is recorded when the slot may be free."""
-        cdef uint32_t i
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
-        for i in range(folio_pages(cpu, pfn)):
-            self.swap_put_cache_locked(cpu, ci_of(cpu, entry), entry + i)
+        put_cache_locked(cpu, self, entry, folio_pages(cpu, pfn))
         memcg1_swapout(cpu, self, pfn, entry)
-        swap_cluster_unlock(cpu, entry)
+        swap_cache_unlock(cpu, entry)

@@ -53,6 +53,10 @@ cdef class SwapTable(SwapCache):
         folio_enters_cache(cpu, pfn, entry, swap_word(cpu, entry))
         return True
 
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil:
+        """Context: the device is pinned; may sleep. Who inserts waits for nobody, and so needs no `skip_if_exists` (patch 13)."""
+        return SwapCache.swap_cache_alloc_folio(self, cpu, entry, memcg, fresh, False)
+
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, page-table lock held. The count first; the slot stays pinned by the cache (folio_put_swap)."""
         swap_free_nr(cpu, self, vmf.start, vmf.nr)

@@ -16,10 +16,8 @@ from shm.swap_table cimport swp_tb_is_folio
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
 from workers.mm.memcontrol cimport slot_of
-from workers.mm.memory cimport alloc_charged_folio
 from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set, folio_test
 from workers.mm.swap_count cimport swap_extend_table_alloc, table_count_down, table_count_up
-from workers.mm.swap_state cimport swap_cache_get_folio, swap_entry_swapped
 from workers.mm.swapfile cimport swap_entry_free_locked, swap_entry_referenced
 from workers.protocols.swap_table cimport SwapTable
 
@@ -28,6 +26,7 @@ cdef class SwapTableCount(SwapTable):
     def __cinit__(self):
         self.name = "swap_table_count"
         self.slot_format = SLOTS_TABLE
+        self.charges_first = True
 
     cdef int swap_dup_entry_locked(self, Cpu cpu, swap_cluster_info *ci, swp_entry_t entry) noexcept nogil:
         """Context: cluster lock held. Up to 14 in the word, from 15 on in the extend table."""
@@ -41,21 +40,6 @@ cdef class SwapTableCount(SwapTable):
     cdef int swap_count_alloc(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
         """Context: a reference pins the slot; takes the cluster lock. An extend table for its cluster."""
         return swap_extend_table_alloc(cpu, entry)
-
-    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
-        """Context: the device is pinned; may sleep. The charge comes before the insertion: its failure is never visible."""
-        cdef uint32_t pfn = swap_cache_get_folio(cpu, entry), own
-        fresh[0] = False
-        if pfn:
-            return pfn
-        if not swap_entry_swapped(cpu, entry):
-            return 0
-        own = alloc_charged_folio(cpu, memcg, entry)
-        if not own:
-            return 0
-        pfn = self.prepare_and_add(cpu, own, entry, memcg, True)
-        fresh[0] = pfn == own
-        return pfn
 
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster lock to delete only. The look needs none: 0 to 1 needs the folio lock."""

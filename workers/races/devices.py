@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.races.race import DROPPED, QUICK_DISK, SMALL, STORED, SWAPPED_OUT, Race
+from workers.races.race import DROPPED, QUICK_DISK, SMALL, STORED, SWAPPED_OUT, TWO_CHILDREN, Race
 
 EQUAL_DISK = {**QUICK_DISK, "priority": 1}
 QUICK_ZRAM = {"kind": "zram", "read_ns": 0, "write_ns": 0, "priority": 1}
@@ -36,7 +36,7 @@ DEVICES: tuple[Race, ...] = (
         "A page is faulted while its slot is freed and gets the page of another memcg.",
         (*SWAPPED_OUT, *DROPPED, ("mm_init", 1), ("store", 1, 0)),
         ((("load", 0, 0),), (("dontneed", 0, 0), ("pageout", 1, 0), ("reclaim", 1))),
-        {"device": QUICK_DISK, "memcg": {"limit_pages": 48, "children": 2}},
+        {"device": QUICK_DISK, **TWO_CHILDREN},
     ),
     Race(
         "neighbour_swapoff",
@@ -110,7 +110,7 @@ DEVICES: tuple[Race, ...] = (
     Race(
         "discard_swapoff",
         "A cluster waits for its discard while the device is swapped off.",
-        (("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0), *DROPPED),
+        (*SWAPPED_OUT, *DROPPED),
         ((("dontneed", 0, 0),), (("swapoff",),)),
         {"device": DISCARDING, "readahead_pages": 1},
     ),

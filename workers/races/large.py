@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.races.race import Race, Step
+from workers.races.race import V1, Race, Step
 
 TWO: dict[str, Any] = {"pages": 2, "anon_orders": (1,)}  # one folio of two pages is all of the address space
-TWO_V1: dict[str, Any] = {**TWO, "memcg": {"version": 1, "limit_pages": 48}}
+TWO_V1: dict[str, Any] = {**TWO, **V1}
 WHOLE: tuple[Step, ...] = (("mm_init", 0), ("store", 0, 0, 2))
 WHOLE_OUT: tuple[Step, ...] = (*WHOLE, ("pageout", 0, 0, 2))
 
-LARGE = (
+LARGE: tuple[Race, ...] = (
     Race(
         "large_faults",
         "Two threads fault the two pages of a folio that was swapped out as a whole.",

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from workers.races.race import SHARED_OUT, STORED, SWAPPED_OUT, V1, Race, Step
-
-# mm 0 in memcg 2 has stored a page and moved to memcg 3.
-MOVED_AWAY: tuple[Step, ...] = (*STORED, ("attach", 0, 3))
-
-TWO_CHILDREN = {"memcg": {"limit_pages": 48, "children": 2}}
+from workers.races.race import MOVED_AWAY, SHARED_OUT, STORED, SWAPPED_OUT, TWO_CHILDREN, V1, Race
 
 MEMCG: tuple[Race, ...] = (
     Race(
         "memcg_exit",
         "Reclaim takes a page out of the cache while its last owner exits (cgroup v1).",
-        (("mm_init", 0), ("store", 0, 0)),
+        STORED,
         ((("reclaim", 1),), (("exit", 0),)),
         V1,
     ),
@@ -43,7 +38,7 @@ MEMCG: tuple[Race, ...] = (
         "A memcg is removed while a page that is charged to it is swapped out.",
         MOVED_AWAY,
         ((("memcg_offline", 2),), (("reclaim", 1, 1),)),
-        {"memcg": {"limit_pages": 48, "children": 2}},
+        TWO_CHILDREN,
     ),
     Race(
         "memcg_offline_reclaim_v1",
@@ -76,7 +71,7 @@ MEMCG: tuple[Race, ...] = (
     Race(
         "attach_fault",
         "A process moves to another memcg while it faults.",
-        (("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0)),
+        SWAPPED_OUT,
         ((("attach", 0, 3),), (("store", 0, 0),)),
         TWO_CHILDREN,
     ),

@@ -30,11 +30,14 @@ SMALL: dict[str, Any] = {
     "memcg": {"limit_pages": 48},
     "lockdep": True,
 }
-SWAPPED_OUT: tuple[Step, ...] = (("mm_init", 0), ("store", 0, 0), ("pageout", 0, 0))
 STORED: tuple[Step, ...] = (("mm_init", 0), ("store", 0, 0))
+SWAPPED_OUT: tuple[Step, ...] = (*STORED, ("pageout", 0, 0))
 SHARED: tuple[Step, ...] = (*STORED, ("fork", 0, 1))
-SHARED_OUT: tuple[Step, ...] = (*STORED, ("fork", 0, 1), ("reclaim", 1))
+SHARED_OUT: tuple[Step, ...] = (*SHARED, ("reclaim", 1))
 V1 = {"memcg": {"version": 1, "limit_pages": 48}}
+# The mms begin in memcgs 2 and 3 in turn; mm 0 has stored a page in memcg 2 and moved to memcg 3.
+TWO_CHILDREN = {"memcg": {"limit_pages": 48, "children": 2}}
+MOVED_AWAY: tuple[Step, ...] = (*STORED, ("attach", 0, 3))
 # A disk whose completions come whenever its CPU is chosen; the pages that were paged out to it, gone from the cache.
 QUICK_DISK = {"kind": "disk", "read_ns": 0, "write_ns": 0}
 DROPPED: tuple[Step, ...] = (("reclaim", 3), ("reclaim", 3), ("reclaim", 3))

@@ -33,19 +33,13 @@ SHARING: tuple[Race, ...] = (
     Race(
         "cow_reclaim",
         "A store copies a shared page while reclaim swaps it out.",
-        (*STORED, ("fork", 0, 1)),
+        SHARED,
         ((("store", 0, 0),), (("reclaim", 1),)),
     ),
     Race(
         "exit_write_error",
         "A process gives back the entry of a cached slot while the page is swapped out again, and the write fails.",
-        (
-            *STORED,
-            ("fork", 0, 1),
-            ("inject", "device_error", 1_000_000),
-            ("reclaim", 1),
-            ("load", 0, 0),
-        ),
+        (*SHARED, ("inject", "device_error", 1_000_000), ("reclaim", 1), ("load", 0, 0)),
         ((("exit", 1),), (("pageout", 0, 0),)),
     ),
     Race(

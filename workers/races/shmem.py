@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.races.race import QUICK_DISK, Race, Step
+from workers.races.race import QUICK_DISK, V1, Race, Step
 
 FILE: dict[str, Any] = {"shmem": {"inodes": 1, "pages": 1}}
 WRITTEN: tuple[Step, ...] = (("shmem_write", 0, 0),)
@@ -138,7 +138,7 @@ SHMEM: tuple[Race, ...] = (
     ),
     Race(
         "shmem_limit",
-        "Two programs write pages of a file in a memcg that is full, so that each charge reclaims the other's page.",
+        "A program writes a page of a file while another one reads one, in a full memcg: each reclaims the other's.",
         (("shmem_write", 0, 0, 3),),
         ((("shmem_write", 0, 0),), (("shmem_read", 0, 1),)),
         {"shmem": {"inodes": 1, "pages": 3}, "memcg": {"limit_pages": 2}},
@@ -148,7 +148,7 @@ SHMEM: tuple[Race, ...] = (
         "A page of a file is read while reclaim moves it to swap once more, under cgroup v1.",
         WRITTEN_OUT,
         ((("shmem_read", 0, 0),), (("shmem_read", 0, 0), ("reclaim", 1))),
-        {**FILE, "memcg": {"version": 1, "limit_pages": 48}},
+        {**FILE, **V1},
     ),
     Race(
         "shmem_swap_full",

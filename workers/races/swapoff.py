@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.races.race import SHARED_OUT, STORED, SWAPPED_OUT, Race
+from workers.races.race import MOVED_AWAY, SHARED_OUT, STORED, SWAPPED_OUT, TWO_CHILDREN, Race
 
 SWAPOFF: tuple[Race, ...] = (
     Race(
@@ -77,8 +77,8 @@ SWAPOFF: tuple[Race, ...] = (
     Race(
         "swapoff_memcg_offline",
         "A memcg is removed while the device that holds its page is swapped off.",
-        (*STORED, ("attach", 0, 3), ("pageout", 0, 0)),
+        (*MOVED_AWAY, ("pageout", 0, 0)),
         ((("memcg_offline", 2),), (("swapoff",),)),
-        {"memcg": {"limit_pages": 48, "children": 2}},
+        TWO_CHILDREN,
     ),
 )

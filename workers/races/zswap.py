@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.races.race import QUICK_DISK, SHARED_OUT, STORED, SWAPPED_OUT, Race, Step
+from workers.races.race import QUICK_DISK, SHARED_OUT, STORED, SWAPPED_OUT, V1, Race, Step
 
 POOL: dict[str, Any] = {"pool_pages": 4, "store_ns": 0, "load_ns": 0}
 ON_ZRAM: dict[str, Any] = {"zswap": POOL}
@@ -42,7 +42,7 @@ ZSWAP: tuple[Race, ...] = (
         "zswap writes back a page that is faulted, under cgroup v1.",
         DUE,
         ((WRITE_BACK,), (("load", 0, 0),)),
-        {**ON_DISK, "memcg": {"version": 1, "limit_pages": 48}},
+        {**ON_DISK, **V1},
     ),
     Race(
         "zswap_writeback_reclaim",

@@ -18,7 +18,7 @@ from workers.operations.shmem cimport shmem_read, shmem_write
 from workers.operations.shmem_truncate cimport shmem_truncate
 from workers.operations.swapoff cimport swapoff, swapon
 from workers.mm.protocol cimport Protocol
-from workers.workloads.workload cimport MEMCG, Workload, home_memcg
+from workers.workloads.workload cimport MEMCG, Workload, home_memcg, populate
 
 cdef enum:
     RANGE_PAGES = 16  # of one madvise
@@ -38,11 +38,10 @@ cdef class Mix(Workload):
             self.total += self.weights[i]
 
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
-        cdef uint32_t mm, page
+        cdef uint32_t mm
         for mm in range((self.mms + 1) // 2):
             mm_init(cpu, mm, home_memcg(cpu, mm))
-            for page in range(self.pages):
-                access_page(cpu, p, mm, page, True)
+            populate(cpu, p, mm, self.pages)
 
     cdef int choose(self, Cpu cpu) noexcept nogil:
         cdef uint64_t draw = random_u64(cpu) % self.total

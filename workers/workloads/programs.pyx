@@ -1,5 +1,4 @@
 """Programs that swap is known for: a store that is saved while it is written to, and compilers that come and go."""
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint32_t
 
 from shm.vmstat cimport EV_OPERATIONS
@@ -7,9 +6,8 @@ from workers.cpu cimport Cpu, count
 from workers.operations.fault cimport access_page
 from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init
 from workers.mm.protocol cimport Protocol
+from workers.workloads.trace cimport Recorded
 from workers.workloads.workload cimport Workload, home_memcg, populate
-
-from workers.workloads.trace_file import read_trace, resolve
 
 cdef enum:
     MAKE = 0  # mm
@@ -45,18 +43,9 @@ cdef class Redis(Workload):
                 self.saving = False
 
 
-cdef class KernelBuild(Workload):
+cdef class KernelBuild(Recorded):
     """make -jN: every CPU forks make, whose copy exec drops at once, compiles (the recording once through), exits, and
     takes up the next file."""
-
-    def __init__(self, spec, shape):
-        Workload.__init__(self, spec, shape)
-        cdef Py_buffer view
-        self.keep = read_trace(resolve(spec.trace)).references
-        PyObject_GetBuffer(self.keep, &view, PyBUF_SIMPLE)
-        self.references = <const uint32_t *>view.buf
-        self.length = <uint32_t>(view.len // 4)
-        PyBuffer_Release(&view)  # the array is ours alone and never resized
 
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
         mm_init(cpu, MAKE, home_memcg(cpu, MAKE))

@@ -9,7 +9,8 @@
     ("cold", mm, page[, end])       0; -ESRCH
     ("willneed", mm, page[, end])   0; -ESRCH
     ("free", mm, page[, end])       0; -ESRCH
-    ("move", mm, page, to)          0; -ENOENT: no page, -EEXIST: one is there, -EBUSY: shared, -EAGAIN: it changed; -ESRCH
+    ("move", mm, page, to)          0; -ENOENT: no page, -EEXIST: one is there, -EBUSY: shared, or of a large folio, -EAGAIN: it
+                                    changed; -ESRCH
     ("fork", mm, child)             0; -EAGAIN: child in use, -ENOMEM: a slot takes no further reference; -ESRCH
     ("exit", mm)                    0; -EAGAIN: not alive
     ("shmem_read", inode, page[, end])      0; -ENOMEM, -EIO of the first page that could not be had

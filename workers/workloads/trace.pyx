@@ -20,8 +20,8 @@ cdef enum:
     QUANTUM = 1000  # references between two context switches: some 20 us of hits, or some ms of faults
 
 
-cdef class Trace(Workload):
-    """`spec.trace` names the recording; an item is page << 1 | is_store."""
+cdef class Recorded(Workload):
+    """Abstract. `spec.trace` names the recording; an item is page << 1 | is_store."""
 
     def __init__(self, spec, shape):
         Workload.__init__(self, spec, shape)
@@ -31,6 +31,10 @@ cdef class Trace(Workload):
         self.references = <const uint32_t *>view.buf
         self.length = <uint32_t>(view.len // 4)
         PyBuffer_Release(&view)  # the array is ours alone and never resized
+
+
+cdef class Trace(Recorded):
+    """Threads of several processes, all over one recording."""
 
     cdef void prepare(self, Cpu cpu, Protocol p) noexcept nogil:
         cdef uint32_t mm

@@ -15,9 +15,9 @@ cdef class ExclusiveBypass(HasCache):
     def __cinit__(self):
         self.name = "exclusive_bypass"
 
-    cdef int swapin_bypass(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+    cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: device pinned; may sleep; takes the lock of a list of zswap."""
-        cdef int how = HasCache.swapin_bypass(self, cpu, vmf)
+        cdef int how = HasCache.swapin_folio(self, cpu, vmf)
         if how == SWAPIN_FOLIO:
             zswap_invalidate(cpu, vmf.entry)
         return how

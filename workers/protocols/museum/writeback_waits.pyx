@@ -16,6 +16,6 @@ cdef class WritebackWaits(HasCache):
     def __cinit__(self):
         self.name = "writeback_waits"
 
-    cdef uint32_t zswap_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh) noexcept nogil:
+    cdef uint32_t swap_cache_alloc_folio(self, Cpu cpu, swp_entry_t entry, uint32_t memcg, bint *fresh, bint skip_if_exists) noexcept nogil:
         """Context: the device is pinned; may sleep, a tick at a time while anybody has the bit."""
-        return self.swap_cache_alloc_folio(cpu, entry, memcg, fresh)
+        return HasCache.swap_cache_alloc_folio(self, cpu, entry, memcg, fresh, False)
