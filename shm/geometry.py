@@ -36,6 +36,7 @@ class Geometry:
     zeromap: int = 0
     zswap_pages: int = 0
     anon_orders: int = 0  # a bit for each order that an anonymous folio may have beside 0
+    shmem_orders: int = 0  # and one of a file
 
     def __post_init__(self) -> None:
         limits = {
@@ -61,6 +62,7 @@ class Geometry:
             "zeromap": (0, 1),
             "zswap_pages": (0, 1 << 22),
             "anon_orders": (0, (1 << 10) - 2),
+            "shmem_orders": (0, (1 << 10) - 2),
         }
         for field in fields(self):
             value = getattr(self, field.name)

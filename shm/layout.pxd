@@ -4,16 +4,16 @@ Order in memory: header, control, blocks of the CPUs, then all that a cooperativ
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from shm.cluster cimport swap_cluster_info
-from shm.folio cimport folio_t
+from shm.folio cimport folio_nr_pages, folio_t
 from shm.inject cimport NR_INJECTIONS
 from shm.lock cimport lock_t
 from shm.memcg cimport mem_cgroup
 from shm.mm cimport anon_vma_t, mm_struct
 from shm.percpu cimport percpu_t
-from shm.shmem cimport inode_t
+from shm.shmem cimport inode_t, word_to_pfn
 from shm.swapfile cimport device_t, io_request, swap_avail_t, swap_info_struct
 from shm.trace cimport trace_record
-from shm.zone cimport zone_t
+from shm.zone cimport MAX_FOLIO_ORDER, zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 cdef enum:
@@ -44,6 +44,7 @@ cdef struct geometry_t:
     uint64_t zeromap  # 1: a bit of each slot says that its page is all zeroes (6.12 and later)
     uint64_t zswap_pages  # what zswap may keep, 0: there is none
     uint64_t anon_orders  # a bit for each order of anonymous folios beside 0
+    uint64_t shmem_orders  # and of those of files
 
 cdef struct control_t:
     # written by the supervisor, read by all:
@@ -198,9 +199,19 @@ cdef inline uint32_t *read_generation_of(layout_t *m, uint32_t pfn) noexcept nog
     """The generation of the slot that a page of memory was read from or put at; where geo.generations is set."""
     return &m.generations[m.geo.devices * m.geo.slots + pfn]
 
+cdef inline bint has_large_folios(layout_t *m) noexcept nogil:
+    """Whether folios may have an order above 0, so that free pages are in the blocks of the zone."""
+    return (m.geo.anon_orders | m.geo.shmem_orders) != 0
+
 cdef inline uint64_t *mapping_of(layout_t *m, uint32_t inode) noexcept nogil:
     """Words of an inode's mapping."""
     return &m.mappings[inode * m.geo.inode_pages]
+
+cdef inline uint32_t file_page(layout_t *m, uint64_t word, uint64_t page) noexcept nogil:
+    """PFN of a page of a file whose word names a folio that exists; that of the folio where it does not reach the page."""
+    cdef folio_t *folio = &m.folios[word_to_pfn(word)]
+    cdef uint64_t at = page - folio.index
+    return word_to_pfn(word) + <uint32_t>at if folio.order <= MAX_FOLIO_ORDER and at < folio_nr_pages(folio) else word_to_pfn(word)
 
 cdef inline uint64_t *shmem_expected_of(layout_t *m, uint32_t inode) noexcept nogil:
     return &m.shmem_expected[inode * m.geo.inode_pages]

@@ -244,7 +244,7 @@ cdef void format_folios(layout_t *m, uint32_t kind) noexcept nogil:
     cdef percpu_t *pc
     lock_init(&m.zone.lock, CLASS_ZONE, kind)
     while i < m.geo.folios:
-        if m.geo.anon_orders == 0:
+        if not has_large_folios(m):
             pc = percpu_of(m, <uint32_t>(i % m.geo.cpus))
             m.folios[i].next_free = <uint32_t>pc.free_head
             pc.free_head = i

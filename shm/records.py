@@ -19,6 +19,7 @@ EVENTS = (
     *("swpin_zero", "swpout_zero", "zswpin", "zswpout", "zswpwb", "zswap_limit_hit", "zswap_reject_reclaim"),
     *("anon_fault_alloc", "anon_fault_fallback", "anon_fault_fallback_charge", "swpout_large", "thp_swpout_fallback"),
     *("swpin_large", "swpin_fallback", "split_folio", "split_folio_failed", "vm_fault_oom_spurious"),
+    *("shmem_alloc", "shmem_fallback", "shmem_fallback_charge"),
 )
 GAUGES = ("nr_swapcache", "nr_anon_mapped")
 WAITS = (
@@ -193,11 +194,13 @@ class Mm:
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`), or lost; its last stamp."""
+    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`), or lost; its last stamp. `order`: of the
+    swap entry that it is a page of."""
 
     page: int
     pfn: int | None
     entry: Entry | None
+    order: int
     expected: int
 
 

@@ -15,7 +15,7 @@ from shm.cluster cimport (
 from shm.folio cimport folio_t
 from shm.histogram cimport NR_BUCKETS, bucket_lower, histogram_t
 from shm.layout cimport (
-    HEADER_BYTES, cluster_of, control_t, expected_of, geometry_t, layout_place, mapping_of, payload_of, percpu_of,
+    HEADER_BYTES, cluster_of, control_t, expected_of, file_page, geometry_t, layout_place, mapping_of, payload_of, percpu_of,
     ptes_of, shmem_expected_of, trace_of,
 )
 from shm.lock cimport generation_of, holder_of, lock_t
@@ -25,7 +25,7 @@ from shm.mm cimport (
     pte_present, pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
-from shm.shmem cimport inode_t, radix_to_swp_entry, word_is_folio, word_is_swap, word_to_pfn
+from shm.shmem cimport inode_t, radix_order, radix_to_swp_entry, word_is_folio, word_is_swap
 from shm.slots cimport slot_byte, slot_count, slot_in_zswap, slot_is_bad, slot_is_zero, slot_word
 from shm.swap_map cimport SWAP_HAS_CACHE
 from shm.swapfile cimport (
@@ -262,9 +262,9 @@ cdef class Snapshot:
         for page in range(self.m.geo.inode_pages):
             if words[page]:
                 found.append(FilePage(
-                    page, word_to_pfn(words[page]) if word_is_folio(words[page]) else None,
+                    page, file_page(&self.m, words[page], page) if word_is_folio(words[page]) else None,
                     entry_of(radix_to_swp_entry(words[page])) if word_is_swap(words[page]) else None,
-                    shmem_expected_of(&self.m, index)[page],
+                    radix_order(words[page]) if word_is_swap(words[page]) else 0, shmem_expected_of(&self.m, index)[page],
                 ))
         return Inode(inode.nrpages, inode.swapped, inode.on_swaplist != 0, found)
 

@@ -62,6 +62,9 @@ cdef enum:  # event
     EV_SPLIT_FOLIO
     EV_SPLIT_FOLIO_FAILED
     EV_VM_FAULT_OOM_SPURIOUS  # a fault that told it, and memory was there
+    EV_SHMEM_ALLOC  # large folios of files
+    EV_SHMEM_FALLBACK
+    EV_SHMEM_FALLBACK_CHARGE
     NR_EVENTS
 
 cdef enum:  # gauge: summed over CPUs: a CPU's own part may be negative

@@ -97,6 +97,9 @@ class ShmemSpec(Model):
 
     inodes: int = Field(0, ge=0, le=64, description="files of tmpfs, each there from the start and empty")
     pages: int = Field(16, ge=1, le=1 << 20, description="pages of one file of tmpfs")
+    orders: tuple[Annotated[int, Field(ge=1, le=9)], ...] = Field(
+        (), description="orders that a folio of a file may have beside 0: 2^order pages"
+    )
 
 
 class ZswapSpec(Model):

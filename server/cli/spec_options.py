@@ -67,6 +67,7 @@ def _spec_options() -> list[SpecOption]:
         SpecOption("--memcg-children", "memcg.children", int, "Memcgs below the limited one, for mms in turn."),
         SpecOption("--shmem-inodes", "shmem.inodes", int, "Files of tmpfs, for the shmem operations of a mix."),
         SpecOption("--shmem-pages", "shmem.pages", int, "Pages of one file of tmpfs."),
+        SpecOption("--shmem-orders", "shmem.orders", str, "Orders of large folios of files, as 2,4."),
         SpecOption("--zswap-pages", "zswap.pool_pages", int, "Pages that zswap may keep; 0 for no zswap."),
         SpecOption("--zswap-accept-percent", "zswap.accept_percent", int, "Of a full pool, to take pages again."),
         SpecOption("--zswap-shrinker", "zswap.shrinker", None, "Direct reclaim writes entries back.", is_flag=True),
@@ -152,7 +153,7 @@ def _put(body: dict[str, Any], option: SpecOption, value: Any) -> None:
         value = _devices_of(value)
     elif option.field == "inject":
         value = _inject(value)
-    elif option.field == "anon_orders":
+    elif option.field.endswith("orders"):
         value = [part.strip() for part in value.split(",") if part.strip()]
     elif option.field == "trace" and Path(value).is_file():
         value = str(Path(value).absolute())
@@ -241,7 +242,7 @@ def _written(option: SpecOption, value: Any) -> str:
         return json.dumps(value)
     if option.field == "inject":
         return ",".join(f"{name}={rate}" for name, rate in value.items())
-    if option.field == "anon_orders":
+    if option.field.endswith("orders"):
         return ",".join(str(order) for order in value)
     return repr(value / option.scale) if option.scale != 1 else str(value)
 

@@ -50,6 +50,7 @@ HINTS = {
     "memcg.children": "memcgs below the limited one; the mms take turns in them",
     "shmem.inodes": "files of tmpfs, for the shmem operations of a mix",
     "shmem.pages": "pages of one file of tmpfs",
+    "shmem.orders": "of large folios of files, as 2,4: 2^order pages each; empty: single pages alone",
     "zswap.pool_pages": "pages that zswap may keep; 0: there is no zswap",
     "zswap.accept_percent": "of the pool: once it was full, zswap takes pages again below",
     "zswap.shrinker": "direct reclaim writes entries back, the oldest first",
@@ -190,7 +191,7 @@ def _value(field: FormField, text: str) -> Any:
             return json.loads(text)
         except ValueError:
             return text
-    if field.name == "anon_orders":
+    if field.name.endswith("orders"):
         return [part.strip() for part in text.split(",") if part.strip()]
     if field.kind == "text":
         return text
@@ -242,7 +243,7 @@ def values_of_spec(spec: RunSpec) -> dict[str, str]:
             values[field.name] = ""
         elif value is True:
             values[field.name] = "on"
-        elif field.name == "anon_orders":
+        elif field.name.endswith("orders"):
             values[field.name] = ",".join(str(order) for order in value)
         else:
             values[field.name] = json.dumps(value) if isinstance(value, (dict, list)) else f"{value}"

@@ -292,6 +292,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     "L8": [(warned("lockdep"), {"L8"})],
     "Q20": [(word("cont_next", 1, 0), {"Q20"}), (word("cont_heads", 0, 2), {"Q20"})],
     "Q21": [(put("inodes", 1, "nrpages", 1), {"Q21"}), (put("inodes", 0, "swapped", -1), {"Q21"})],
+    "Q23": [(word("mappings", 1, (1 << 58 | w.A_FREE_SLOT) << 1 | 1 | 1 << 55), {"Q1", "Q15", "Q21", "Q23"})],
     "Q22": [
         (put("zswap", 0, "stored_pages", 1), {"Q22"}),
         (put("zswap", 0, "free_entries", 2), {"Q22"}),

@@ -75,6 +75,35 @@ FORGERIES: list[tuple[str, Forge, set[str]]] = [
 ]
 
 
+def large(first: int, orders: tuple[int, ...], slots: tuple[int, ...]) -> Forge:
+    """Entries of those orders that name those slots, from page `first` on."""
+
+    def forge(world: World) -> None:
+        for number, (order, slot) in enumerate(zip(orders, slots, strict=True)):
+            world.word("mappings", first + number, word_of(slot) | order << 55)
+
+    return forge
+
+
+@pytest.mark.parametrize(
+    ("first", "orders", "slots", "told"),
+    [
+        (0, (1, 1), (OUT_SLOT, OUT_SLOT + 1), False),
+        (0, (1, 0), (OUT_SLOT, OUT_SLOT + 1), True),
+        (0, (1, 1), (OUT_SLOT, OUT_SLOT + 2), True),
+        (0, (1, 1), (OUT_SLOT + 1, OUT_SLOT + 2), True),
+        (1, (1, 1), (OUT_SLOT, OUT_SLOT + 1), True),
+        (0, (0, 1), (OUT_SLOT, OUT_SLOT + 1), True),
+        (0, (4, 4), (OUT_SLOT, OUT_SLOT + 1), True),
+    ],
+)
+def test_a_large_entry_is_whole(first: int, orders: tuple[int, ...], slots: tuple[int, ...], told: bool) -> None:
+    with with_file("has_cache") as world:
+        world.word("mappings", OUT, 0)
+        large(first, orders, slots)(world)
+        assert ("Q23" in broken(world, "has_cache")) == told
+
+
 @pytest.mark.parametrize("protocol", ["has_cache", "swap_cache"])
 def test_a_file_is_lawful(protocol: str) -> None:
     with with_file(protocol) as world:

@@ -60,6 +60,7 @@ def test_what_the_form_shows_of_a_spec_is_read_as_that_spec() -> None:
             "memcg": {"limit_pages": 64, "children": 3},
             "inject": {"charge": 1_000, "device_slow": 0},
             "anon_orders": [2, 4],
+            "shmem": {"orders": [1]},
             "more_devices": [{"kind": "disk", "priority": 1}],
         }
     )

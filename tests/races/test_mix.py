@@ -13,6 +13,7 @@ from workers.workloads.script import OPERATIONS
 
 EXPECTED = {0, -2, -3, -11, -12, -16, -17, -19}  # and counts: no page, no mm, in use, no memory, busy, a page, no memcg
 FILES = {"inodes": 2, "pages": 4}
+LARGE_FILES = {**FILES, "orders": (1, 2)}
 KNOBS = {"inject", "memory_max", "swap_max"}
 Make = Callable[..., Machine]
 
@@ -61,6 +62,20 @@ SHAPES: dict[str, dict[str, Any]] = {
         "memcg": {"limit_pages": 20},
     },
     "large_no_slots": {"anon_orders": (1, 2), "slots": 24, "memcg": {"limit_pages": 16}},
+    "files_v1": {"shmem": LARGE_FILES, "memcg": {"version": 1, "limit_pages": 20}},
+    "files_v2": {"shmem": LARGE_FILES, "memcg": {"version": 2, "limit_pages": 16, "swap_limit_pages": 20}},
+    "files_disk": {
+        "shmem": LARGE_FILES,
+        "device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000},
+        "memcg": {"limit_pages": 16},
+    },
+    "files_no_slots": {"shmem": LARGE_FILES, "slots": 24, "memcg": {"limit_pages": 16}},
+    "files_failing": {
+        "shmem": LARGE_FILES,
+        "inject": {"charge": 50_000},
+        "memcg": {"limit_pages": 16},
+    },
+    "files_zswap": {"shmem": LARGE_FILES, "zswap": {"pool_pages": 6, "shrinker": True}, "memcg": {"limit_pages": 14}},
     "zswap": {"zswap": {"pool_pages": 6, "accept_percent": 50, "shrinker": True}, "memcg": {"limit_pages": 10}},
     "zswap_alone": {"zswap": {"pool_pages": 8, "no_writeback": True}, "memcg": {"limit_pages": 14}},
     "zswap_disk": {
@@ -95,7 +110,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def test_all_operations_at_once(machine: Make, protocol: str, executor: str, shape: str) -> None:
     """lockdep is on in all of them, and cooperative plays look at the laws under every cluster lock."""
     rounds, schedules, steps = (4, 1, 150) if executor == "processes" else (40, 100, 6)
-    m = machine(shmem=FILES, **SHAPES[shape])
+    m = machine(**{"shmem": FILES, **SHAPES[shape]})
     m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("fork", 0, 1), ("store", 1, 2, 6), ("pageout", 0, 0, 8)]})
     for seed in range(rounds):
         geometry = m.plan.geometry

@@ -77,6 +77,7 @@ def plan(spec: RunSpec) -> Plan:
         ext_tables=clusters if slot_format == SLOTS_TABLE and shape.mms >= COUNT_IN_WORD else 0,
         cont_pages=CONT_PAGES if slot_format != SLOTS_TABLE and shape.mms > COUNT_IN_BYTE else 0,
         anon_orders=sum(1 << order for order in set(spec.anon_orders)),
+        shmem_orders=sum(1 << order for order in set(spec.shmem.orders)),
         generations=int(not real and spec.laws != "off"),
         inodes=inodes,
         inode_pages=inode_pages,

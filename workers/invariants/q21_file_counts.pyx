@@ -4,11 +4,12 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.layout cimport layout_t, mapping_of
 from shm.shmem cimport word_is_folio, word_is_swap, word_to_pfn
-from workers.invariants.law cimport Law, finding_t, tell
+from workers.invariants.law cimport Law, finding_t, nr_pages, tell
 
 
 cdef class FileCounts(Law):
-    """nrpages of a file is the number of folios in its mapping, all of which name that file, swapped that of its swap entries."""
+    """nrpages of a file is the number of pages that folios have in its mapping, all of which name that file and reach that page,
+    swapped that of its pages in slots."""
 
     def __cinit__(self):
         self.id = "Q21"
@@ -28,9 +29,10 @@ cdef class FileCounts(Law):
                 folios += 1
                 if word_to_pfn(word) >= m.geo.folios:
                     tell(out, b"file %lu page %lu: word 0x%lx names no folio", i, page, word, 0)
-                elif m.folios[word_to_pfn(word)].mapping != i + 1 or m.folios[word_to_pfn(word)].index != page:
+                elif m.folios[word_to_pfn(word)].mapping != i + 1 or (
+                        page - m.folios[word_to_pfn(word)].index >= nr_pages(m, &m.folios[word_to_pfn(word)])):
                     tell(out, b"file %lu page %lu: its folio %lu is of mapping %lu", i, page, word_to_pfn(word),
                          m.folios[word_to_pfn(word)].mapping)
             if m.inodes[i].nrpages != folios or m.inodes[i].swapped != swapped:
-                tell(out, b"file %lu: nrpages %lu and swapped %ld; %lu folios are in its mapping, the rest is swap entries",
+                tell(out, b"file %lu: nrpages %lu and swapped %ld; folios have %lu pages of its mapping, the rest is in swap",
                      i, m.inodes[i].nrpages, <uint64_t>m.inodes[i].swapped, folios)

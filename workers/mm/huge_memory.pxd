@@ -1,4 +1,4 @@
-"""Large anonymous folios become small ones (kernel: mm/huge_memory.c, split_folio)."""
+"""Large folios become small ones (kernel: mm/huge_memory.c, split_folio)."""
 from libc.stdint cimport uint32_t
 from workers.cpu cimport Cpu
 from workers.mm.protocol cimport Protocol

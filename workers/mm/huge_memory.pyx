@@ -1,5 +1,6 @@
 """A split takes every PTE of the folio away, freezes its references, makes each page a folio of its own, and puts the PTEs
 back. Meanwhile a migration entry stands in each one's place; whoever faults on it waits for the splitter's anon_vma lock.
+A folio of a file has no PTE: the words of its mapping name its pages from then on.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
@@ -11,6 +12,8 @@ from shm.folio cimport (
 from shm.mm cimport (
     MM_FORKING, PTE_MIGRATION_EXCLUSIVE, anon_vma_t, is_migration_pte, mk_migration_pte, pte_of_migration, pte_pfn,
 )
+from shm.layout cimport mapping_of
+from shm.shmem cimport folio_to_word
 from shm.swap_table cimport pfn_to_swp_tb, swap_table_set, swp_tb_count_bits
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_SPLIT_FOLIO, EV_SPLIT_FOLIO_FAILED
@@ -109,8 +112,11 @@ cdef void remap_page(Cpu cpu, anon_vma_t *av, uint32_t pfn, uint32_t first, uint
             ptes_unlock(cpu, mm, page, page + 1)
 
 
-cdef void split_tail(Cpu cpu, Protocol p, uint32_t pfn, uint32_t i, bint cached) noexcept nogil:
-    """Page `i` is a folio of its own, with a reference of the splitter's. Context: the head frozen, nobody maps it."""
+cdef void split_tail(Cpu cpu, Protocol p, uint32_t pfn, uint32_t i, bint kept) noexcept nogil:
+    """Page `i` is a folio of its own, with a reference of the splitter's, and of the cache that has it (`kept`).
+
+    Context: the head frozen, nobody maps it.
+    """
     cdef folio_t *head = folio_of(cpu, pfn)
     cdef folio_t *tail = folio_of(cpu, pfn + i)
     store32(&tail.flags, load32(&head.flags) & KEPT_BY_TAILS)
@@ -118,48 +124,53 @@ cdef void split_tail(Cpu cpu, Protocol p, uint32_t pfn, uint32_t i, bint cached)
     store32(&tail.lock_owner, 0)
     store64(&tail.swap, p.split_entry(cpu, pfn, i))
     store32(&tail.memcg, load32(&head.memcg))
-    store32(&tail.mapping, 0)
+    store32(&tail.mapping, load32(&head.mapping))
     store32(&tail.anon_vma, head.anon_vma)
     store32(&tail.index, head.index + i)
     tail.order = 0
     store32(&tail.head, pfn + i)
-    store_i32(&tail.refcount, 2 if cached else 1)
+    store_i32(&tail.refcount, 2 if kept else 1)
 
 
 cdef bint split_frozen(Cpu cpu, Protocol p, uint32_t pfn, uint32_t nr) noexcept nogil:
     """Freeze the references, and let every page have its own. False: somebody else has one.
 
-    Context: folio locked, unmapped; takes the lock of the words where it is in the swap cache.
+    Context: folio locked, unmapped; takes the lock of the words where it is in the swap cache, i_pages where in a file.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
-    cdef bint cached = folio_test(folio, PG_SWAPCACHE), frozen
+    cdef bint cached = folio_test(folio, PG_SWAPCACHE), filed = load32(&folio.mapping) != 0, frozen
     cdef swp_entry_t entry = load64(&folio.swap)
     cdef uint64_t *word
     cdef uint32_t i
     if cached:
         swap_cache_lock(cpu, entry)
-    frozen = folio_ref_freeze(cpu, pfn, 1 + <int32_t>nr if cached else 1)
+    if filed:
+        cpu.lock(&cpu.m.inodes[folio.mapping - 1].i_pages)
+    frozen = folio_ref_freeze(cpu, pfn, 1 + <int32_t>nr if cached or filed else 1)
     if frozen:
         for i in range(1, nr):
-            split_tail(cpu, p, pfn, i, cached)
+            split_tail(cpu, p, pfn, i, cached or filed)
         if cached:
             word = swap_word(cpu, entry)
             for i in range(1, nr):
                 point(cpu, &word[i], WRITES)
                 swap_table_set(word, i, pfn_to_swp_tb(pfn + i, swp_tb_count_bits(load64(&word[i]))))
+        if filed:
+            word = &mapping_of(&cpu.m, folio.mapping - 1)[folio.index]
+            for i in range(1, nr):
+                point(cpu, &word[i], WRITES)
+                store64(&word[i], folio_to_word(pfn + i))
         folio.order = 0
-        folio_ref_unfreeze(cpu, pfn, 2 if cached else 1)
+        folio_ref_unfreeze(cpu, pfn, 2 if cached or filed else 1)
+    if filed:
+        cpu.unlock(&cpu.m.inodes[folio.mapping - 1].i_pages)
     if cached:
         swap_cache_unlock(cpu, entry)
     return frozen
 
 
-cdef int split_folio(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
-    """Split to order 0. 0: each of its pages is ours as the folio was, only its first one locked; -EBUSY: it is under
-    writeback, or a fork copies; -EAGAIN: somebody else has a reference. Then the folio is as before.
-
-    Context: folio locked, isolated, our one reference beside those of PTEs and swap cache; takes anon_vma lock, sleeps.
-    """
+cdef int split_anon_folio(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
+    """As split_folio. Context: as there, the folio anonymous; takes anon_vma lock, sleeps."""
     cdef folio_t *folio = folio_of(cpu, pfn)
     cdef anon_vma_t *av = &cpu.m.anon_vmas[folio.anon_vma]
     cdef uint32_t nr = folio_pages(cpu, pfn), first = folio.index
@@ -177,6 +188,21 @@ cdef int split_folio(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
             err = EAGAIN
         remap_page(cpu, av, pfn, first, nr)
     cpu.unlock(&av.lock)
+    return err
+
+
+cdef int split_folio(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
+    """Split to order 0. 0: each of its pages is ours as the folio was, only its first one locked; -EBUSY: it is under
+    writeback, or a fork copies; -EAGAIN: somebody else has a reference. Then the folio is as before.
+
+    Context: folio locked, isolated, our one reference beside those of PTEs and swap cache, or of the page cache of a file;
+    takes anon_vma lock, or i_pages of the mapping; sleeps.
+    """
+    cdef int err
+    if load32(&folio_of(cpu, pfn).mapping) == 0:
+        err = split_anon_folio(cpu, p, pfn)
+    else:
+        err = 0 if split_frozen(cpu, p, pfn, folio_pages(cpu, pfn)) else EAGAIN
     count(cpu, EV_SPLIT_FOLIO if err == 0 else EV_SPLIT_FOLIO_FAILED)
     return err
 
@@ -193,9 +219,9 @@ cdef bint lock_to_split(Cpu cpu, uint32_t pfn) noexcept nogil:
 
 
 cdef int split_isolated(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
-    """Split what lock_to_split has taken, and put all of it on the lists. Errors as split_folio.
+    """Split a folio that was locked and isolated for it, and put what it is now back on the lists. Errors as split_folio.
 
-    Context: folio locked, unlocked here, isolated; takes anon_vma lock, lruvec lock; sleeps.
+    Context: as split_folio; gives folio lock and reference back, takes lruvec lock.
     """
     cdef uint32_t i, nr = folio_pages(cpu, pfn)
     cdef int err = split_folio(cpu, p, pfn)

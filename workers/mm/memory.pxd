@@ -6,6 +6,8 @@ from workers.mm.protocol cimport vm_fault
 
 cdef uint32_t alloc_swap_folio(Cpu cpu) noexcept nogil
 cdef uint32_t alloc_charged_folio(Cpu cpu, uint32_t memcg, swp_entry_t entry) noexcept nogil
+cdef bint none_in_cache(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
+cdef uint32_t alloc_large_charged_folio(Cpu cpu, uint32_t order, uint32_t memcg, swp_entry_t entry) noexcept nogil
 cdef uint32_t alloc_swapin_folio(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept nogil
 cdef void bypass_done(Cpu cpu, uint32_t pfn) noexcept nogil
 cdef void folio_becomes_anon(Cpu cpu, vm_fault *vmf) noexcept nogil

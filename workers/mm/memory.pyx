@@ -69,6 +69,15 @@ cdef bint slot_in_cache(Cpu cpu, swp_entry_t entry) noexcept nogil:
     return word != NULL and swp_tb_is_folio(load64(word))
 
 
+cdef bint none_in_cache(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+    """Whether nobody caches any of the slots (kernel: non_swapcache_batch). Context: as slot_in_cache."""
+    cdef uint32_t i
+    for i in range(nr):
+        if slot_in_cache(cpu, entry + i):
+            return False
+    return True
+
+
 cdef bint can_swapin_thp(Cpu cpu, vm_fault *vmf, uint32_t nr) noexcept nogil:
     """Whether the aligned range of `nr` pages around the fault lies in as many slots that nobody caches, of one memcg, all
     of them in the zero-filled map or none.
@@ -89,10 +98,7 @@ cdef bint can_swapin_thp(Cpu cpu, vm_fault *vmf, uint32_t nr) noexcept nogil:
                 lookup_swap_cgroup_id(cpu, entry + i) != lookup_swap_cgroup_id(cpu, entry)) or (
                 slot_is_zero(&cpu.m, slot_of(cpu, entry + i)) != slot_is_zero(&cpu.m, slot_of(cpu, entry))):
             return False
-    for i in range(nr):
-        if slot_in_cache(cpu, entry + i):
-            return False
-    return True
+    return none_in_cache(cpu, entry, nr)
 
 
 cdef uint64_t suitable_orders(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept nogil:
@@ -110,6 +116,20 @@ cdef uint64_t suitable_orders(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept 
     return found
 
 
+cdef uint32_t alloc_large_charged_folio(Cpu cpu, uint32_t order, uint32_t memcg, swp_entry_t entry) noexcept nogil:
+    """As alloc_charged_folio, for 2^order slots, without reclaim for the block. Context: the device is pinned; may sleep."""
+    cdef uint32_t pfn = alloc_large_folio(cpu, order)
+    if pfn and mem_cgroup_swapin_charge_folio(cpu, pfn, memcg, entry) == 0:
+        folio_lock_new(cpu, pfn)
+        folio_set(folio_of(cpu, pfn), PG_SWAPBACKED)
+        count(cpu, EV_SWPIN_LARGE)
+        return pfn
+    if pfn:
+        folio_put(cpu, pfn)
+    count(cpu, EV_SWPIN_FALLBACK)
+    return 0
+
+
 cdef uint32_t alloc_swapin_folio(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept nogil:
     """A folio to read the fault's slot into, locked and charged, as large as `orders`, page table and swap cache allow
     (kernel: alloc_swap_folio); PFN_NONE. zswap loads single pages alone.
@@ -125,15 +145,9 @@ cdef uint32_t alloc_swapin_folio(Cpu cpu, vm_fault *vmf, uint64_t orders) noexce
         pte_unlock(cpu, vmf.mm, vmf.page)
         while order:
             if left >> order & 1:
-                pfn = alloc_large_folio(cpu, order)
-                if pfn and mem_cgroup_swapin_charge_folio(cpu, pfn, vmf.memcg, vmf.entry) == 0:
-                    folio_lock_new(cpu, pfn)
-                    folio_set(folio_of(cpu, pfn), PG_SWAPBACKED)
-                    count(cpu, EV_SWPIN_LARGE)
-                    return pfn
+                pfn = alloc_large_charged_folio(cpu, order, vmf.memcg, vmf.entry)
                 if pfn:
-                    folio_put(cpu, pfn)
-                count(cpu, EV_SWPIN_FALLBACK)
+                    return pfn
             order -= 1
     return alloc_charged_folio(cpu, vmf.memcg, vmf.entry)
 

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from shm.atomic cimport add_i32, cas64, load32, load64, load_i32, store32, store64, store_i32
 from shm.folio cimport PG_LOCKED, PG_LRU, PG_SWAPCACHE, folio_t
 from shm.inject cimport INJECT_FOLIO_ALLOC
-from shm.layout cimport percpu_of
+from shm.layout cimport has_large_folios, percpu_of
 from shm.percpu cimport percpu_t
 from shm.vmstat cimport EV_ALLOCSTALL, EV_ALLOC_FAILED, WARN_REFCOUNT
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, count, injected, point, warn
@@ -47,7 +47,7 @@ cdef uint32_t pop_folio(Cpu cpu, percpu_t *owner) noexcept nogil:
     """
     cdef uint64_t seen
     cdef uint32_t pfn
-    if cpu.m.geo.anon_orders:
+    if has_large_folios(&cpu.m):
         point(cpu, &owner.free_head, WRITES)
     while True:
         seen = load64(&owner.free_head)
@@ -87,7 +87,7 @@ cdef uint32_t take_free_folio(Cpu cpu) noexcept nogil:
     Context: no lock needed, does not sleep.
     """
     cdef uint32_t i, n = <uint32_t>cpu.m.geo.cpus, pfn = pop_folio(cpu, cpu.my)
-    if pfn == 0 and cpu.m.geo.anon_orders:
+    if pfn == 0 and has_large_folios(&cpu.m):
         pfn = rmqueue(cpu, 0)
     for i in range(1, n):
         if pfn != 0:
@@ -160,7 +160,7 @@ cdef void free_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
     if folio.order:
         free_one_page(cpu, pfn, folio.order)
         return
-    if cpu.m.geo.anon_orders:
+    if has_large_folios(&cpu.m):
         point(cpu, &cpu.my.free_head, WRITES)
     while True:
         seen = load64(&cpu.my.free_head)

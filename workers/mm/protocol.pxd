@@ -46,6 +46,7 @@ cdef struct vm_fault:
     uint64_t failures  # allocations and charges that had failed, and
     uint32_t generation  # how often the slot had been freed, when the fault began: for law L7
     uint64_t orders  # of folios that it may bring in beside single pages
+    uint32_t order  # of a file's entry: the folio that it may bring in instead of a single page
     # what is mapped in the end:
     uint32_t first  # page
     uint32_t nr
@@ -100,11 +101,13 @@ cdef class Protocol:
     cdef bint move_matches(self, Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
 
     # a file of tmpfs
-    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
     cdef void shmem_leave_page_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil
     cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil
     cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil
     cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
+    cdef bint shmem_order_fits(self, Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil
+    cdef uint32_t shmem_freed_order(self, Cpu cpu, uint64_t seen, uint64_t word) noexcept nogil
 
     # who lets go
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil

@@ -143,8 +143,8 @@ cdef class Protocol:
         """Whether the folio that a move has found for an entry, and locked, is still the entry's. Context: folio locked."""
         return False
 
-    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
-        """A file refers to the slot, which nobody did. Context: folio locked and in the cache; takes the cluster lock."""
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+        """A file refers to `nr` slots, which nobody did. Context: folio locked and in the cache; takes the cluster lock."""
 
     cdef void shmem_leave_page_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """The swap entry takes the folio's place in its mapping. Context: folio locked, in both caches; takes cluster lock,
@@ -162,6 +162,17 @@ cdef class Protocol:
 
     cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """The end of a file's swap-in, on every exit. Context: the folio locked by us, if it came and is wanted."""
+
+    cdef bint shmem_order_fits(self, Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil:
+        """Whether a folio may take the place of an entry of that order. Context: folio locked."""
+        return True
+
+    cdef uint32_t shmem_freed_order(self, Cpu cpu, uint64_t seen, uint64_t word) noexcept nogil:
+        """How many slots, as an order, go with the entry that a truncation erases: it was found as `seen`, and is `word`.
+
+        Context: i_pages of the mapping held.
+        """
+        return 0
 
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Free a folio's slot if nobody refers to it any more; the folio is dirty then, the only copy.

@@ -9,11 +9,14 @@ from workers.mm.protocol cimport Protocol, vm_fault
 cdef uint32_t filemap_get_entry(Cpu cpu, uint32_t inode, uint32_t page, uint64_t *word) noexcept nogil
 cdef int shmem_add_to_page_cache(Cpu cpu, uint32_t pfn, uint32_t inode, uint32_t page, uint64_t expected) noexcept nogil
 cdef void shmem_delete_from_page_cache(Cpu cpu, uint32_t pfn, uint64_t word) noexcept nogil
-cdef bint shmem_replace_entry(Cpu cpu, uint32_t inode, uint32_t page, uint64_t expected, uint64_t word) noexcept nogil
+cdef bint range_holds(Cpu cpu, uint32_t inode, uint32_t page, uint32_t nr, uint64_t expected) noexcept nogil
+cdef void shmem_store(Cpu cpu, uint32_t inode, uint32_t page, uint32_t nr, uint64_t word) noexcept nogil
+cdef int shmem_split_large_entry(Cpu cpu, uint32_t inode, uint32_t page, swp_entry_t entry) noexcept nogil
 cdef void shmem_recalc_inode(Cpu cpu, uint32_t inode, int32_t swapped) noexcept nogil
 cdef bint shmem_must_visit(Cpu cpu, uint32_t inode) noexcept nogil
+cdef uint32_t shmem_alloc_large_folio(Cpu cpu, vm_fault *vmf) noexcept nogil
 cdef int shmem_swap_alloc_folio(Cpu cpu, vm_fault *vmf) noexcept nogil
-cdef int shmem_writeout(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil
+cdef int shmem_writeout(Cpu cpu, Protocol p, uint32_t pfn, bint *split) noexcept nogil
 
 cdef inline uint64_t mapping_word(Cpu cpu, uint32_t inode, uint32_t page) noexcept nogil:
     """What the mapping holds there. Context: a look, to be verified under the folio lock or i_pages."""

@@ -20,7 +20,7 @@ cdef void swap_cluster_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void swap_cache_lock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef void swap_cache_unlock(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
-cdef void swap_shmem_alloc(Cpu cpu, swp_entry_t entry) noexcept nogil
+cdef void swap_shmem_alloc(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil
 cdef int swap_dup_entry(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil
 cdef void swap_slot_free_notify(Cpu cpu, swp_entry_t entry) noexcept nogil
 cdef int swapcache_prepare(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil

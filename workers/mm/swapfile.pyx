@@ -145,13 +145,15 @@ cdef int folio_dup_swap(Cpu cpu, Protocol p, swp_entry_t entry) noexcept nogil:
     return err
 
 
-cdef void swap_shmem_alloc(Cpu cpu, swp_entry_t entry) noexcept nogil:
-    """A file refers to the slot: a mark, not a count (up to 6.19). Context: folio locked and in the cache; takes the cluster lock."""
+cdef void swap_shmem_alloc(Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+    """A file refers to `nr` slots: a mark, not a count (up to 6.19). Context: folio locked and in the cache; takes the cluster lock."""
     cdef uint8_t *byte = &cpu.m.swap_map[slot_of(cpu, entry)]
+    cdef uint32_t i
     swap_cluster_lock(cpu, entry)
     check_first_reference(cpu, entry)
-    point(cpu, byte, WRITES)
-    store8(byte, (load8(byte) & SWAP_HAS_CACHE) | SWAP_MAP_SHMEM)
+    for i in range(nr):
+        point(cpu, &byte[i], WRITES)
+        store8(&byte[i], (load8(&byte[i]) & SWAP_HAS_CACHE) | SWAP_MAP_SHMEM)
     swap_cluster_unlock(cpu, entry)
 
 

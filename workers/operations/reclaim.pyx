@@ -1,5 +1,5 @@
 """Folios leave memory: a slot, every PTE a swap entry, the write, out of the cache. Whatever is used on the way stays."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from shm.atomic cimport load32, load_i32, load_i64
 from shm.folio cimport (
@@ -66,10 +66,10 @@ cdef bint may_write(Cpu cpu, uint32_t pfn) noexcept nogil:
     if folio_test(folio, PG_SWAPCACHE):
         return True
     point(cpu, &folio.refcount, READS)
-    return load32(&folio.mapping) != MAPPING_NONE and load_i32(&folio.refcount) == 2
+    return load32(&folio.mapping) != MAPPING_NONE and load_i32(&folio.refcount) == 1 + <int32_t>folio_pages(cpu, pfn)
 
 
-cdef int write_and_remove(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
+cdef int write_and_remove(Cpu cpu, Protocol p, uint32_t pfn, bint *split) noexcept nogil:
     """The last steps of an unmapped cache folio: clean it, and take it out. One of a file goes from its page cache to swap.
 
     Context: folio locked, unlocked here.
@@ -85,7 +85,7 @@ cdef int write_and_remove(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
             return PAGE_KEEP
         folio_clear(folio, PG_DIRTY)
         folio_set(folio, PG_RECLAIM)
-        written = swap_writeout(cpu, pfn) if folio_test(folio, PG_SWAPCACHE) else shmem_writeout(cpu, p, pfn)
+        written = swap_writeout(cpu, pfn) if folio_test(folio, PG_SWAPCACHE) else shmem_writeout(cpu, p, pfn, split)
         if written == AOP_WRITEPAGE_ACTIVATE:
             folio_clear(folio, PG_RECLAIM)
             folio_unlock(cpu, pfn)
@@ -148,7 +148,7 @@ cdef int reclaim_folio(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references
             p.folio_free_swap(cpu, pfn)
         folio_unlock(cpu, pfn)
         return verdict
-    return write_and_remove(cpu, p, pfn) if folio_test(folio, PG_SWAPBACKED) else drop_lazyfree(cpu, pfn)
+    return write_and_remove(cpu, p, pfn, split) if folio_test(folio, PG_SWAPBACKED) else drop_lazyfree(cpu, pfn)
 
 
 cdef uint32_t reclaim_one(Cpu cpu, Protocol p, uint32_t pfn, bint ignore_references, bint *split) noexcept nogil:

@@ -8,7 +8,7 @@ from shm.atomic cimport load32, load64, load8, load_i32, store8
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, PG_WRITEBACK, folio_t
 from shm.mm cimport is_swap_pte, pte_to_swp_entry
-from shm.shmem cimport swp_to_radix_entry
+from shm.shmem cimport radix_order, swp_to_radix_entry
 from shm.slots cimport slot_only_has_cache
 from shm.swap_map cimport SLOTS_MAP_CACHE, SWAP_HAS_CACHE
 from shm.swapfile cimport SWP_WRITEOK
@@ -33,7 +33,7 @@ from workers.mm.swap_state cimport (
 )
 from workers.mm.swapfile cimport (
     get_swap_device, put_swap_device, put_swap_folio, si_of, swap_cache_lock, swap_cache_unlock, swap_cluster_lock,
-    swap_cluster_unlock, swap_entry_free_locked, swap_free, swap_shmem_alloc, swap_word,
+    swap_cluster_unlock, swap_entry_free_locked, swap_free_nr, swap_shmem_alloc, swap_word,
 )
 
 
@@ -186,13 +186,13 @@ cdef class Base(Protocol):
         """Context: folio locked. What was looked up without a lock may be another slot's by now."""
         return folio_matches_swap_entry(cpu, pfn, entry)
 
-    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
         """Context: folio locked and in the cache; takes the cluster lock. SWAP_MAP_SHMEM, which is never counted (up to 6.19)."""
-        swap_shmem_alloc(cpu, entry)
+        swap_shmem_alloc(cpu, entry, nr)
 
     cdef void shmem_leave_page_cache(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked, in both caches; takes cluster lock, i_pages. The reference first: a truncation finds it."""
-        self.shmem_dup_swap(cpu, load64(&folio_of(cpu, pfn).swap))
+        self.shmem_dup_swap(cpu, load64(&folio_of(cpu, pfn).swap), folio_pages(cpu, pfn))
         shmem_delete_from_page_cache(cpu, pfn, swp_to_radix_entry(load64(&folio_of(cpu, pfn).swap)))
 
     cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
@@ -200,14 +200,22 @@ cdef class Base(Protocol):
         return SWAPIN_READAHEAD
 
     cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil:
-        """Context: folio locked; takes cluster lock. The cache first, then the reference, which frees the slot (up to 6.19)."""
+        """Context: folio locked; takes cluster lock. The cache first, then the references, which frees the slots (up to 6.19)."""
         self.swap_cache_del_folio(cpu, vmf.folio)
         if dirty:
             folio_set(folio_of(cpu, vmf.folio), PG_DIRTY)
-        swap_free(cpu, self, vmf.entry)
+        swap_free_nr(cpu, self, vmf.entry, folio_pages(cpu, vmf.folio))
 
     cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: none. Nothing was claimed."""
+
+    cdef bint shmem_order_fits(self, Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil:
+        """Context: folio locked. Any: the words say whether the entries are those of its slots."""
+        return True
+
+    cdef uint32_t shmem_freed_order(self, Cpu cpu, uint64_t seen, uint64_t word) noexcept nogil:
+        """Context: i_pages of the mapping held. As the entry is now: it may have been split since it was seen."""
+        return radix_order(word)
 
     cdef bint folio_free_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster lock. The count cannot rise: 0 to 1 needs the folio lock."""

@@ -18,7 +18,7 @@ from workers.mm.memory cimport alloc_swapin_folio, bypass_done, put_locked_folio
 from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set
 from workers.mm.protocol cimport SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, SWAPIN_REFAULT, vm_fault
 from workers.mm.shmem cimport shmem_swap_alloc_folio
-from workers.mm.swapfile cimport swap_count, swap_free, synchronous_io
+from workers.mm.swapfile cimport swap_count, swap_free_nr, synchronous_io
 from workers.protocols.has_cache cimport HasCache
 
 
@@ -67,7 +67,7 @@ cdef class HasCacheWaitqueue(HasCache):
         if dirty:
             self.shmem_swapin_done(cpu, vmf)
             folio_set(folio_of(cpu, vmf.folio), PG_DIRTY)
-        swap_free(cpu, self, vmf.entry)
+        swap_free_nr(cpu, self, vmf.entry, folio_pages(cpu, vmf.folio))
 
     cdef void shmem_swapin_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: folio locked, or about to go; takes cluster lock. swapcache_clear, which wakes nobody here."""

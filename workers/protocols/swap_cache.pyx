@@ -23,10 +23,11 @@ from workers.mm.memory cimport alloc_swapin_folio, folio_swapped_in, put_locked_
 from workers.mm.page_alloc cimport folio_of, folio_pages, folio_set, folio_test_large
 from workers.mm.page_io cimport swap_read_folio
 from workers.mm.protocol cimport ADD_SWAPIN, SWAPIN_FOLIO, SWAPIN_OOM, SWAPIN_READAHEAD, vm_fault
+from workers.mm.shmem cimport shmem_alloc_large_folio
 from workers.mm.swap_state cimport folio_enters_cache, folio_leaves_cache, swap_cache_get_folio
 from workers.mm.swapfile cimport (
-    folio_dup_swap, put_cache_locked, swap_cache_lock, swap_cache_unlock, swap_entry_referenced, swap_free, swap_free_nr,
-    swap_word, synchronous_io,
+    folio_dup_swap, put_cache_locked, swap_cache_lock, swap_cache_unlock, swap_entry_referenced, swap_free_nr, swap_word,
+    synchronous_io,
 )
 from workers.protocols.base cimport Base
 
@@ -96,11 +97,13 @@ cdef class SwapCache(Base):
 
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: the device is pinned; may sleep. A synchronous device takes no readahead."""
-        cdef uint32_t own
-        cdef swp_entry_t entry
         if not synchronous_io(cpu, vmf.entry):
             return SWAPIN_READAHEAD
-        own = alloc_swapin_folio(cpu, vmf, vmf.orders)
+        return self.insert_and_read(cpu, vmf, alloc_swapin_folio(cpu, vmf, vmf.orders))
+
+    cdef int insert_and_read(self, Cpu cpu, vm_fault *vmf, uint32_t own) noexcept nogil:
+        """Read the fault's slot into a new folio, or find who reads it. Context: device pinned, folio locked; may sleep."""
+        cdef swp_entry_t entry
         if not own:
             return SWAPIN_OOM
         entry = vmf.entry & ~<uint64_t>(folio_pages(cpu, own) - 1)
@@ -134,17 +137,22 @@ cdef class SwapCache(Base):
         folio_leaves_cache(cpu, pfn, entry, swap_word(cpu, entry), shadow)
         self.leave_unlock(cpu, entry, folio_pages(cpu, pfn))
 
-    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry) noexcept nogil:
-        """Context: folio locked and in the cache; takes the cluster lock. A reference as any other."""
-        folio_dup_swap(cpu, self, entry)
+    cdef void shmem_dup_swap(self, Cpu cpu, swp_entry_t entry, uint32_t nr) noexcept nogil:
+        """Context: folio locked and in the cache; takes the cluster lock. References as any other."""
+        cdef uint32_t i
+        for i in range(nr):
+            folio_dup_swap(cpu, self, entry + i)
 
     cdef int shmem_swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
-        """Context: the device is pinned; may sleep. As a fault does."""
+        """Context: the device is pinned; may sleep. As a fault does; where the whole entry is not to be had, a single page."""
+        cdef uint32_t own = shmem_alloc_large_folio(cpu, vmf) if synchronous_io(cpu, vmf.entry) else 0
+        if own and self.insert_and_read(cpu, vmf, own) == SWAPIN_FOLIO:
+            return SWAPIN_FOLIO
         return self.swapin_folio(cpu, vmf)
 
     cdef void shmem_put_swap(self, Cpu cpu, vm_fault *vmf, bint dirty) noexcept nogil:
-        """Context: folio locked; takes cluster lock. The reference first; the slot is freed when the cache lets go."""
-        swap_free(cpu, self, vmf.entry)
+        """Context: folio locked; takes cluster lock. The references first; the slots are freed when the cache lets go."""
+        swap_free_nr(cpu, self, vmf.entry, folio_pages(cpu, vmf.folio))
         self.swap_cache_del_folio(cpu, vmf.folio)
         if dirty:
             folio_set(folio_of(cpu, vmf.folio), PG_DIRTY)

@@ -17,6 +17,7 @@ from workers.races.move import MOVE
 from workers.races.race import SMALL, Race, Step
 from workers.races.sharing import SHARING
 from workers.races.shmem import SHMEM
+from workers.races.shmem_large import SHMEM_LARGE
 from workers.races.swapoff import SWAPOFF
 from workers.races.zswap import ZSWAP
 
@@ -24,6 +25,6 @@ __all__ = ["RACES", "SMALL", "Race", "Step"]
 
 RACES: dict[str, Race] = {
     race.name: race
-    for subject in (FAULTS, SHARING, MADVISE, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS, SHMEM, ZSWAP, LARGE)
+    for subject in (FAULTS, SHARING, MADVISE, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS, SHMEM, SHMEM_LARGE, ZSWAP, LARGE)
     for race in subject
 }

@@ -14,7 +14,8 @@ from workers.operations.madvise cimport (
 )
 from workers.operations.move cimport userfaultfd_move
 from workers.operations.reclaim cimport memory_reclaim
-from workers.operations.shmem cimport shmem_read, shmem_truncate, shmem_write
+from workers.operations.shmem cimport shmem_read, shmem_write
+from workers.operations.shmem_truncate cimport shmem_truncate
 from workers.operations.swapoff cimport swapoff, swapon
 from workers.mm.protocol cimport Protocol
 from workers.workloads.workload cimport MEMCG, Workload, home_memcg, populate

@@ -46,7 +46,8 @@ from workers.operations.madvise cimport (
 from workers.operations.memcg cimport cgroup_attach_mm, mem_cgroup_css_offline, mem_cgroup_css_online
 from workers.operations.move cimport userfaultfd_move
 from workers.operations.reclaim cimport memory_reclaim
-from workers.operations.shmem cimport shmem_read, shmem_truncate, shmem_write
+from workers.operations.shmem cimport shmem_read, shmem_write
+from workers.operations.shmem_truncate cimport shmem_truncate
 from workers.operations.swapoff cimport swapoff, swapon
 from workers.mm.protocol cimport Protocol
 from workers.workloads.workload cimport MEMCG, home_memcg

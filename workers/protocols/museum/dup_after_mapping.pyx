@@ -11,7 +11,7 @@ from shm.atomic cimport load64
 from shm.shmem cimport swp_to_radix_entry
 from shm.swp_entry cimport swp_entry_t
 from workers.cpu cimport Cpu
-from workers.mm.page_alloc cimport folio_of
+from workers.mm.page_alloc cimport folio_of, folio_pages
 from workers.mm.shmem cimport shmem_delete_from_page_cache
 from workers.protocols.has_cache cimport HasCache
 
@@ -24,4 +24,4 @@ cdef class DupAfterMapping(HasCache):
         """Context: folio locked, in both caches; takes i_pages, cluster lock. The mapping first."""
         cdef swp_entry_t entry = load64(&folio_of(cpu, pfn).swap)
         shmem_delete_from_page_cache(cpu, pfn, swp_to_radix_entry(entry))
-        self.shmem_dup_swap(cpu, entry)
+        self.shmem_dup_swap(cpu, entry, folio_pages(cpu, pfn))

@@ -1,0 +1,4 @@
+from workers.protocols.swap_cache cimport SwapCache
+
+cdef class SameOrderOnly(SwapCache):
+    pass
