@@ -194,8 +194,8 @@ class Mm:
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`), or lost; its last stamp. `order`: of the
-    swap entry that it is a page of."""
+    """A page of a file that is no hole: in the page cache (`pfn`), in swap (`entry`), or lost; its last stamp. `order`:
+    of the swap entry that it is a page of."""
 
     page: int
     pfn: int | None

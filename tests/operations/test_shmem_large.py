@@ -1,4 +1,4 @@
-"""Large folios of files: allocated, moved to swap and back as a whole, in parts, or split; holes that have a part of them."""
+"""Large folios of files: allocated, moved to swap and back whole, in parts, or split; holes with a part of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from shm.records import Inode
 from shm.snapshot import Snapshot
 from workers.executors.script import Machine
+from workers.workloads.script import Scripts
 
 PAGES = 8
 FILES = {"inodes": 2, "pages": PAGES, "orders": (2,)}
@@ -53,7 +54,10 @@ def test_a_write_takes_the_largest_folio_that_fits(machine: Make) -> None:
     assert orders(m) == {0: 2, 1: 2, 2: 2, 3: 2, 4: 1, 5: 1, 6: 0}
     assert played.events["shmem_alloc"] == 2
     inode = file_of(m)
-    assert (inode.nrpages, [page.expected != 0 for page in inode.pages]) == (7, [False, True, False, False, *[True] * 3])
+    assert (inode.nrpages, [page.expected != 0 for page in inode.pages]) == (
+        7,
+        [False, True, False, False, *[True] * 3],
+    )
     assert m.play_soundly({1: [("shmem_read", 0, 0, 7)]}).results == {1: [0]}
     with Snapshot(m.buf) as s:
         assert s.memcg(1).memory == 7
@@ -155,7 +159,9 @@ def test_swapoff_brings_large_entries_back(machine: Make, device: dict[str, Any]
 
 def test_a_folio_that_cannot_be_read_is_lost_for_good(machine: Make) -> None:
     m = written_out(machine)
-    played = m.play_soundly({0: [("inject", "device_error", 1_000_000), ("shmem_read", 0, 1), ("inject", "device_error", 0)]})
+    played = m.play_soundly(
+        {0: [("inject", "device_error", 1_000_000), ("shmem_read", 0, 1), ("inject", "device_error", 0)]}
+    )
     assert played.results == {0: [0, -5, 0]}
     m.play_soundly({0: [("shmem_read", 0, 4, PAGES), ("shmem_truncate", 0, 1, 3), ("swapoff",)]})
     m.play_soundly({0: [("shmem_truncate", 0, 0, PAGES)]})
@@ -171,7 +177,7 @@ def test_zswap_takes_a_whole_folio_and_gives_single_pages(machine: Make) -> None
 
 def test_everybody_at_large_folios(machine: Make, schedules: int) -> None:
     m = written_out(machine)
-    race = {
+    race: Scripts = {
         0: [("shmem_read", 0, 0, 3), ("shmem_write", 0, 1), ("shmem_truncate", 0, 2, 6)],
         1: [("shmem_truncate", 0, 0, 2), ("shmem_write", 0, 0, 2), ("reclaim", 4)],
         2: [("reclaim", 6), ("shmem_read", 0, 0, 6), ("shmem_write", 0, 4)],
@@ -181,7 +187,7 @@ def test_everybody_at_large_folios(machine: Make, schedules: int) -> None:
 
 def test_everybody_at_large_folios_on_a_disk(machine: Make, schedules: int) -> None:
     m = written_out(machine, **DISK)
-    race = {
+    race: Scripts = {
         0: [("shmem_read", 0, 0, 3), ("shmem_write", 0, 1), ("shmem_truncate", 0, 2, 6)],
         1: [("shmem_truncate", 0, 0, 4), ("shmem_write", 0, 0, 2), ("reclaim", 4)],
         2: [("reclaim", 6), ("shmem_read", 0, 0, 6), ("shmem_write", 0, 4)],
@@ -191,7 +197,7 @@ def test_everybody_at_large_folios_on_a_disk(machine: Make, schedules: int) -> N
 
 def test_swapoff_while_large_folios_are_used(machine: Make, schedules: int) -> None:
     m = written_out(machine)
-    race = {
+    race: Scripts = {
         0: [("swapoff",), ("swapon",)],
         1: [("shmem_read", 0, 0, 4), ("shmem_write", 0, 0, 4), ("reclaim", 2)],
         2: [("shmem_truncate", 0, 2, 6), ("shmem_write", 0, 2, 6)],

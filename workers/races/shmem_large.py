@@ -79,7 +79,7 @@ SHMEM_LARGE: tuple[Race, ...] = (
     ),
     Race(
         "shmem_large_split_writeout",
-        "A read of one page splits an entry, while the file is truncated, written anew and moved to the same slots on a disk.",
+        "A read of one page splits an entry while the file is truncated, written and moved to its slots on a disk.",
         OUT_ON_DISK,
         ((("shmem_read", 0, 0),), (("shmem_truncate", 0, 0, 2), ("shmem_write", 0, 0, 2), ("reclaim", 2))),
         ON_DISK,
@@ -100,7 +100,7 @@ SHMEM_LARGE: tuple[Race, ...] = (
     ),
     Race(
         "shmem_large_page_writeout",
-        "A page of a folio that zswap keeps is read alone, while the file is truncated, written anew and moved to the same slots.",
+        "A page of a folio that zswap keeps is read alone while the file is truncated, written and moved to its slots.",
         WHOLE_OUT,
         ((("shmem_read", 0, 0),), (("shmem_truncate", 0, 0, 2), ("shmem_write", 0, 0, 2), ("reclaim", 2))),
         {**TWO, "zswap": {"pool_pages": 4}},
