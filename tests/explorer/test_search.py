@@ -81,6 +81,14 @@ def test_has_cache_repeats_for_ever_and_swap_cache_does_not() -> None:
     assert hit is None
 
 
+def test_the_cpu_of_a_disk_that_looks_for_work_is_no_loop() -> None:
+    asked = spec("swap_cache", "disk_fault", strategy="dpor", liveness=True, schedules=10_000)
+    made, hit = search(asked)
+    assert hit is None
+    assert made.arena.exhausted
+    assert Options.of(asked.model_copy(update={"tick": "any"})).tick == "any"
+
+
 def test_a_wake_up_is_lost_with_the_one_wait_queue() -> None:
     asked = spec(
         "has_cache_waitqueue", "fault_fault_reclaim", strategy="random", liveness=True, tick="await", seconds=30.0

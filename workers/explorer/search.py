@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.exploration import DEFAULT_SECONDS, ExplorationSpec, FindingKind, Strategy, TickModel
-from workers.explorer.arena import Arena
+from workers.explorer.arena import Arena, spec_of
 from workers.explorer.strategies import Seeker, seekers
-from workers.races import Race
+from workers.races import RACES, Race
 
 SLICE_S = 0.05  # of one strategy, at first; it doubles with every round, up to
 LONGEST_SLICE_S = 1.0
@@ -44,8 +44,12 @@ class Options:
 
     @classmethod
     def of(cls, spec: ExplorationSpec) -> Options:
-        """Without a model of the tick: a sleep ends when something has changed, for liveness at any time."""
-        tick = spec.tick or ("any" if spec.liveness else "await")
+        """Without a model of the tick: a sleep ends when something has changed, for liveness at any time.
+
+        But not with a disk, whose CPU looks for work now and then: at any time that is for ever.
+        """
+        disk = any(device.kind == "disk" for device in spec_of(spec.protocol, RACES[spec.scenario]).devices)
+        tick = spec.tick or ("any" if spec.liveness and not disk else "await")
         return cls(spec.protocol, spec.laws, tick, spec.liveness, spec.delayed_stores)
 
     def arena(self, race: Race) -> Arena:
