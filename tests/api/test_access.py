@@ -76,6 +76,7 @@ def test_what_each_scope_may(asking: APIFlask, tokens: dict[Scope, str], how: ob
 @pytest.mark.parametrize(
     "header",
     ["Bearer ", "Bearer x", f"Bearer {new_text()}", "Basic !", "Basic eDp5", "Digest username=x", "Bearer a b", "x"],
+    ids=["no text", "short", "unknown", "no base64", "no colon", "digest", "two words", "no scheme"],
 )
 def test_a_token_that_is_none(client: FlaskClient, asking: APIFlask, header: str) -> None:
     for each in (client, asking.test_client()):
