@@ -30,7 +30,7 @@ from shm.geometry import Geometry
 from shm.errors import SegmentError
 
 assert sizeof(lock_t) == 64 and sizeof(swap_cluster_info) == 128 and sizeof(folio_t) == 64
-assert sizeof(mm_struct) == 64 and sizeof(wait_queue) == 128 and sizeof(zone_t) == 192 and sizeof(control_t) % 8 == 0
+assert sizeof(mm_struct) == 64 and sizeof(wait_queue) == 128 and sizeof(zone_t) == 128 and sizeof(control_t) % 8 == 0
 assert sizeof(swap_info_struct) % 64 == 0 and sizeof(swap_avail_t) == 128
 
 
@@ -260,7 +260,6 @@ cdef void format_folios(layout_t *m, uint32_t kind) noexcept nogil:
         if area.head:
             m.folios[area.head].lru_prev = <uint32_t>i
         area.head = <uint32_t>i
-        area.nr += 1
         i += <uint64_t>1 << order
 
 

@@ -65,6 +65,10 @@ cdef struct anon_vma_t:
     lock_t lock
     uint64_t members[MM_WORDS]  # anon_vma->lock must be held: mms that may map its pages
 
+cdef inline bint anon_vma_has(anon_vma_t *av, uint32_t mm) noexcept nogil:
+    """Whether the mm may map its pages. Context: anon_vma lock held."""
+    return av.members[mm >> 6] >> (mm & 63) & 1
+
 cdef enum:  # bits of expected
     EXPECT_FREED_SHIFT = 63
     EXPECT_MOVED_SHIFT = 62

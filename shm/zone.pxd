@@ -11,10 +11,9 @@ cdef enum:
 
 cdef struct free_area_t:
     uint32_t head  # PFN of the first block's first page, 0: none
-    uint32_t nr
 
 cdef struct zone_t:
     lock_t lock
     # zone->lock must be held:
     free_area_t free_area[NR_PAGE_ORDERS]
-    uint32_t pad[12]
+    uint32_t pad[6]

@@ -14,16 +14,28 @@ SCHEDULES = 20_000
 SCHEDULES_OF_A_RACE = 2_000
 
 
-@pytest.mark.parametrize("program", ["Stores", "Cleared"])
-def test_without_a_barrier_a_late_store_breaks_it(program: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "verdict"),
+    [
+        ("Stores", "completed"),
+        ("Cleared", "completed"),
+        ("Active", "deadlock"),
+        ("Evicted", "completed"),
+        ("Unlocked", "completed"),
+    ],
+)
+def test_without_a_barrier_a_late_store_breaks_it(program: str, verdict: str) -> None:
     assert litmus.play(program, cpus=2, schedules=SCHEDULES)["legal"]
     broken = litmus.play(program, cpus=2, schedules=SCHEDULES, delayed_stores=True)
-    assert (broken["verdict"], broken["legal"]) == ("completed", False)
+    assert (broken["verdict"], broken["legal"]) == (verdict, False)
     again = litmus.play(program, cpus=2, replay=broken["recording"], delayed_stores=True)
     assert (again["legal"], again["trace"]) == (False, broken["trace"])
 
 
-@pytest.mark.parametrize("program", ["StoresWithBarrier", "ClearedWithBarrier", "Mutex", "ParkWake"])
+WITH_BARRIERS = [f"{name}WithBarrier" for name in ("Stores", "Cleared", "Active", "Evicted", "Unlocked")]
+
+
+@pytest.mark.parametrize("program", [*WITH_BARRIERS, "Mutex", "ParkWake"])
 def test_with_a_barrier_nothing_breaks(program: str) -> None:
     assert litmus.play(program, cpus=2, schedules=SCHEDULES, delayed_stores=True)["legal"]
 

@@ -23,12 +23,14 @@ cdef class CooperativeCpu(Cpu):
     cdef const checks_t *checks  # NULL: none
     cdef void *judge  # borrowed: first argument of the checks
     cdef bint recycled  # warned of WARN_SLOT_RECYCLED, and not judged yet
-    cdef bint delayed_stores  # whether a store_delayable64 may be kept back
+    cdef bint delayed_stores  # whether an unlock or a store_delayable64 may be kept back
     cdef uint64_t *late  # what is kept back; NULL: nothing
     cdef uint64_t late_value
     cdef uint32_t late_bytes
+    cdef int late_kind  # STEP_ATOMIC, of an unlock STEP_RELEASE
     cdef void mark(self, lock_t *l) noexcept nogil
     cdef void acquire(self, lock_t *l) noexcept nogil
     cdef bint sleep(self, uint64_t due_ns, int cause) noexcept nogil
+    cdef void keep_back(self, uint64_t *word, uint64_t value, uint32_t bytes, int kind) noexcept nogil
     cdef void show_store(self) noexcept nogil
     cdef void forget(self) noexcept nogil

@@ -78,10 +78,15 @@ cdef class CooperativeCpu(Cpu):
         return True
 
     cdef void unlock(self, lock_t *l) noexcept nogil:
-        """Wakes nobody: who waits for the word is enabled by its being 0."""
+        """Wakes nobody: who waits for the word is enabled by its being 0. A plain store, so it may be seen late."""
         if self.debug_locks:
             sleeping_unlock(self, l.cls)
         self.stores_done()
+        if self.delayed_stores:
+            self.keep_back(&l.word, 0, 8, STEP_RELEASE)
+            if not self.execution.chance(LATE_PPM):
+                self.stores_done()
+            return
         self.execution.point(STEP_RELEASE, l, WRITES, NEVER)
         store64(&l.word, 0)
 
@@ -148,11 +153,15 @@ cdef class CooperativeCpu(Cpu):
     cdef void store_late(self, uint64_t *word, uint64_t value, uint32_t bytes) noexcept nogil:
         """The schedule chooses whether the store is seen now or late; one is kept back at a time."""
         self.stores_done()
-        self.late_value = value
-        self.late_bytes = bytes
-        self.late = word
+        self.keep_back(word, value, bytes, STEP_ATOMIC)
         if not self.delayed_stores or not self.execution.chance(LATE_PPM):
             self.show_store()
+
+    cdef inline void keep_back(self, uint64_t *word, uint64_t value, uint32_t bytes, int kind) noexcept nogil:
+        self.late_value = value
+        self.late_bytes = bytes
+        self.late_kind = kind
+        self.late = word
 
     cdef bint own_store(self, uint64_t *word, uint64_t *value) noexcept nogil:
         value[0] = self.late_value
@@ -168,7 +177,7 @@ cdef class CooperativeCpu(Cpu):
     cdef void stores_done(self) noexcept nogil:
         """A store that was kept back is seen from here on: a step of its own."""
         if self.late != NULL:
-            self.execution.point(STEP_ATOMIC, self.late, WRITES, NEVER)
+            self.execution.point(self.late_kind, self.late, WRITES, NEVER)
             self.show_store()
 
     cdef void cluster_unlocked(self, uint32_t device, uint64_t cluster) noexcept nogil:

@@ -9,9 +9,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from shm.atomic cimport load64, store64
 from shm.layout cimport expected_of, layout_t
 from shm.vmstat cimport WAIT_DEVICE
-from workers.cpu cimport (
-    READS, WRITES, Cpu, load_own64, point, random_u64, smp_mb, store_delayable32, store_delayable64,
-)
+from workers.cpu cimport WRITES, Cpu, point, random_u64
 from workers.executors.engine cimport Body, Engine, Judge
 from workers.schedulers.random_walk cimport RandomWalk
 from workers.schedulers.replay cimport Replay
@@ -21,6 +19,7 @@ import mmap
 
 from shm.geometry import Geometry
 from shm.layout import format_segment, size_of
+from workers.executors.litmus_orders import ORDERS
 
 STEP_LIMIT = 5_000
 cdef enum:
@@ -28,20 +27,6 @@ cdef enum:
     C_TICK_NS = 4000000
     BUSY_NS = 1000
     C_NOISE = 10
-
-
-cdef inline uint64_t *word(Cpu cpu, int n) noexcept nogil:
-    return &expected_of(&cpu.m, 0)[n]
-
-
-cdef inline uint64_t get(Cpu cpu, int n) noexcept nogil:
-    point(cpu, word(cpu, n), READS)
-    return load64(word(cpu, n))
-
-
-cdef inline void put(Cpu cpu, int n, uint64_t value) noexcept nogil:
-    point(cpu, word(cpu, n), WRITES)
-    store64(word(cpu, n), value)
 
 
 cdef class LostUpdate(Body):
@@ -214,56 +199,6 @@ cdef class Chances(Body):
             store64(word(cpu, 0), 100)
 
 
-cdef class Stores(Body):
-    """CPUs 0 and 1 each store, and then look whether the other one has: at least one must see it (get_swap_device)."""
-    cdef bint barrier
-
-    cdef void run(self, Cpu cpu) noexcept nogil:
-        if cpu.id > 1:
-            return
-        point(cpu, word(cpu, 1 + <int>cpu.id), WRITES)
-        store_delayable64(cpu, word(cpu, 1 + <int>cpu.id), load_own64(cpu, word(cpu, 1 + <int>cpu.id)) + 1)
-        if self.barrier:
-            smp_mb(cpu)
-        if load_own64(cpu, word(cpu, 1 + <int>cpu.id)) != 1:
-            put(cpu, 0, 100)
-        if get(cpu, 2 - <int>cpu.id) == 0:
-            put(cpu, 3 + <int>cpu.id, 1)
-            if get(cpu, 4 - <int>cpu.id):
-                put(cpu, 0, 100)
-
-
-cdef class StoresWithBarrier(Stores):
-    """The same with a barrier in between."""
-
-    def __cinit__(self):
-        self.barrier = True
-
-
-cdef class Cleared(Body):
-    """CPU 0 clears word 1, then counts down: who sees the count must see it cleared (swap_range_free, try_to_unuse)."""
-    cdef bint barrier
-
-    cdef void run(self, Cpu cpu) noexcept nogil:
-        if cpu.id == 0:
-            put(cpu, 1, 7)
-            put(cpu, 2, 1)
-            store_delayable32(cpu, <uint32_t *>word(cpu, 1), 0)
-            if self.barrier:
-                smp_mb(cpu)
-            store64(word(cpu, 2), 2)
-            get(cpu, 3)
-        elif get(cpu, 2) == 2 and get(cpu, 1) != 0:
-            put(cpu, 0, 100)
-
-
-cdef class ClearedWithBarrier(Cleared):
-    """The same with a barrier in between."""
-
-    def __cinit__(self):
-        self.barrier = True
-
-
 cdef class Fickle(Body):
     """Not one program: every third execution begins with another word. What a search has to refuse."""
     cdef int played
@@ -302,17 +237,16 @@ BODIES = {
     cls.__name__: cls
     for cls in (
         LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work, Apart, Needle, Zigzag, Poll, Chances,
-        Fickle, Keeps, Stores, StoresWithBarrier, Cleared, ClearedWithBarrier)
+        Fickle, Keeps, *ORDERS)
 }
 PROGRAMS = {name: cls.__doc__ for name, cls in BODIES.items()}
-# What each CPU adds to word 0, where that is not 1.
-EACH = {"Mutex": C_ROUNDS, "Work": 8, "Apart": 0, "Needle": 0, "Zigzag": 0, "Poll": 0, "Chances": 0, "Fickle": 0, "Keeps": 0,
-        "Stores": 0, "StoresWithBarrier": 0, "Cleared": 0, "ClearedWithBarrier": 0}
+# What each CPU adds to word 0; the others only look for what must not be.
+EACH = {"LostUpdate": 1, "Mutex": C_ROUNDS, "AbBa": 1, "ParkWake": 1, "LostWakeup": 1, "Ticks": 1, "Spin": 1, "Poll": 0, "Work": 8}
 
 
 cdef Total judge_of(str program, int cpus):
     cdef Total judge = Total()
-    judge.total = cpus * EACH.get(program, 1)
+    judge.total = cpus * EACH.get(program, 0)
     judge.with_given_up = program == "Mutex"
     return judge
 

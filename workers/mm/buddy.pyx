@@ -18,7 +18,6 @@ cdef void add_block(Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil:
     if area.head:
         cpu.m.folios[area.head].lru_prev = pfn
     area.head = pfn
-    area.nr += 1
 
 
 cdef void take_block(Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil:
@@ -33,7 +32,6 @@ cdef void take_block(Cpu cpu, uint32_t pfn, uint32_t order) noexcept nogil:
         cpu.m.folios[page.lru_next].lru_prev = page.lru_prev
     page.lru_prev = page.lru_next = 0
     store32(&page.flags, 0)
-    area.nr -= 1
 
 
 cdef uint32_t rmqueue(Cpu cpu, uint32_t order) noexcept nogil:

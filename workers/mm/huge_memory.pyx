@@ -10,7 +10,7 @@ from shm.folio cimport (
     PG_WRITEBACK, folio_t,
 )
 from shm.mm cimport (
-    MM_FORKING, PTE_MIGRATION_EXCLUSIVE, anon_vma_t, is_migration_pte, mk_migration_pte, pte_of_migration, pte_pfn,
+    MM_FORKING, PTE_MIGRATION_EXCLUSIVE, anon_vma_has, anon_vma_t, is_migration_pte, mk_migration_pte, pte_of_migration, pte_pfn,
 )
 from shm.layout cimport mapping_of
 from shm.shmem cimport folio_to_word
@@ -35,11 +35,6 @@ cdef enum:
     KEPT_BY_TAILS = (PG_UPTODATE | PG_DIRTY | PG_ACTIVE | PG_SWAPCACHE | PG_SWAPBACKED | PG_WORKINGSET | PG_REFERENCED | PG_ANON)
 
 
-cdef inline bint is_member(anon_vma_t *av, uint32_t mm) noexcept nogil:
-    """Context: anon_vma lock held."""
-    return av.members[mm >> 6] >> (mm & 63) & 1
-
-
 cdef bint fork_under_way(Cpu cpu, anon_vma_t *av) noexcept nogil:
     """Whether PTEs are just being copied, which may pass from an mm that is still to be visited to one that has been.
 
@@ -47,7 +42,7 @@ cdef bint fork_under_way(Cpu cpu, anon_vma_t *av) noexcept nogil:
     """
     cdef uint32_t mm
     for mm in range(<uint32_t>cpu.m.geo.mms):
-        if is_member(av, mm):
+        if anon_vma_has(av, mm):
             point(cpu, &cpu.m.mms[mm].state, READS)
             if load32(&cpu.m.mms[mm].state) == MM_FORKING:
                 return True
@@ -77,7 +72,7 @@ cdef void unmap_folio(Cpu cpu, anon_vma_t *av, uint32_t pfn) noexcept nogil:
     cdef uint32_t mm, page, migrated, nr = folio_pages(cpu, pfn), first = folio_of(cpu, pfn).index
     cdef bint maps
     for mm in range(<uint32_t>cpu.m.geo.mms):
-        if not is_member(av, mm):
+        if not anon_vma_has(av, mm):
             continue
         maps = False
         for page in range(first, first + nr):
@@ -97,7 +92,7 @@ cdef void remap_page(Cpu cpu, anon_vma_t *av, uint32_t pfn, uint32_t first, uint
     cdef uint32_t mm, page
     cdef uint64_t pte
     for mm in range(<uint32_t>cpu.m.geo.mms):
-        if not is_member(av, mm):
+        if not anon_vma_has(av, mm):
             continue
         for page in range(first, first + nr):
             pte = ptep_get(cpu, mm, page)

@@ -15,6 +15,7 @@ from shm.vmstat cimport (
 )
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, count, injected, point, warn
 from workers.mm.errno cimport ENOMEM
+from workers.mm.internal cimport MAX_RECLAIM_RETRIES
 from workers.mm.page_alloc cimport folio_of, folio_set
 from workers.mm.protocol cimport Protocol
 from workers.mm.page_counter cimport (
@@ -22,7 +23,6 @@ from workers.mm.page_counter cimport (
 )
 
 cdef enum:
-    MAX_RECLAIM_RETRIES = 16  # kernel: mm/internal.h
     MAX_RECLAIM_RETRIES_LARGE = 2  # a large folio has a fallback (__GFP_NORETRY)
     SWAP_CLUSTER_MAX = 32
     SHADOW_MEMCG_BITS = 8

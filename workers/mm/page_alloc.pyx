@@ -9,11 +9,11 @@ from shm.percpu cimport percpu_t
 from shm.vmstat cimport EV_ALLOCSTALL, EV_ALLOC_FAILED, WARN_REFCOUNT
 from workers.cpu cimport ADDS, READS, WRITES, Cpu, count, injected, point, warn
 from workers.mm.buddy cimport free_one_page, rmqueue
+from workers.mm.internal cimport MAX_RECLAIM_RETRIES
 from workers.mm.memcontrol cimport mem_cgroup_uncharge
 from workers.mm.vmscan_lists cimport lru_del
 
 cdef enum:
-    MAX_RECLAIM_RETRIES = 16  # kernel: mm/internal.h
     SWAP_CLUSTER_MAX = 32
 
 

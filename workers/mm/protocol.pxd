@@ -88,6 +88,7 @@ cdef class Protocol:
     cdef int swapin_folio(self, Cpu cpu, vm_fault *vmf) noexcept nogil
     cdef bint should_try_to_free_swap(self, Cpu cpu, vm_fault *vmf, int extra_refs) noexcept nogil
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil
+    cdef void fault_unmapped(self, Cpu cpu, vm_fault *vmf) noexcept nogil
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil
 
     # reclaim, fork, swapoff, move

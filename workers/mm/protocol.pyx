@@ -95,6 +95,9 @@ cdef class Protocol:
     cdef void map_swapped_in(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Exchange the swap PTE for the folio. Context: folio locked, page-table lock held; takes cluster lock."""
 
+    cdef void fault_unmapped(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """A fault has locked the folio and does not map it. Context: folio locked, page-table lock dropped; takes cluster lock."""
+
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """The end of a swap fault, on every exit. Context: no lock held."""
 

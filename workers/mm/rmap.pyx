@@ -4,7 +4,8 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from shm.atomic cimport add_i32, cas_i32, load32, load64, load_i32, store32
 from shm.folio cimport PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPBACKED, folio_t
 from shm.mm cimport (
-    MM_LIVE, MMLIST_NONE, MMLIST_ON, PTE_ACCESSED, PTE_DIRTY, anon_vma_t, pte_pfn, pte_present, swp_entry_to_pte,
+    MM_LIVE, MMLIST_NONE, MMLIST_ON, PTE_ACCESSED, PTE_DIRTY, anon_vma_has, anon_vma_t, pte_pfn, pte_present,
+    swp_entry_to_pte,
 )
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport NR_ANON_MAPPED
@@ -158,7 +159,7 @@ cdef bint try_to_unmap(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
     for mm in range(<uint32_t>cpu.m.geo.mms):
         if not going_on or not folio_mapped(cpu, pfn):
             break
-        if av.members[mm >> 6] >> (mm & 63) & 1:
+        if anon_vma_has(av, mm):
             going_on = unmap_one(cpu, p, mm, pfn, folio.swap)
     cpu.unlock(&av.lock)
     return not folio_mapped(cpu, pfn)
@@ -176,7 +177,7 @@ cdef uint32_t folio_referenced(Cpu cpu, uint32_t pfn) noexcept nogil:
         return 0
     cpu.lock(&av.lock)
     for mm in range(<uint32_t>cpu.m.geo.mms):
-        if not av.members[mm >> 6] >> (mm & 63) & 1:
+        if not anon_vma_has(av, mm):
             continue
         for page in range(folio.index, folio.index + nr):
             if not pte_maps_folio(cpu, ptep_get(cpu, mm, page), pfn):

@@ -14,15 +14,13 @@ from shm.vmstat cimport EV_ZSWAP_REJECT_RECLAIM, EV_ZSWPWB
 from workers.cpu cimport READS, WRITES, Cpu, count, point
 from workers.mm.errno cimport EEXIST, ENOMEM
 from workers.mm.filemap cimport folio_unlock
+from workers.mm.internal cimport MAX_RECLAIM_RETRIES
 from workers.mm.memcontrol cimport mem_cgroup_is_descendant, mem_cgroup_online
 from workers.mm.page_alloc cimport folio_of, folio_put, folio_set
 from workers.mm.page_counter cimport parent_mem_cgroup
 from workers.mm.page_io cimport swap_writepage
 from workers.mm.protocol cimport PIN_ZSWAP, Protocol
 from workers.mm.zswap_pool cimport zswap_entry_free, zswap_lru_count, zswap_lru_walk, zswap_tree_store
-
-cdef enum:
-    MAX_RECLAIM_RETRIES = 16  # kernel: mm/internal.h
 
 
 cdef uint32_t online_memcg(Cpu cpu, uint32_t memcg) noexcept nogil:

@@ -163,29 +163,37 @@ cdef bint may_map(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     return False
 
 
-cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
-    """Verify and map. Context: folio locked, unlocked here; takes page-table lock."""
-    cdef int result = FAULT_DONE
-    if not vmf.bypass and not folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
-        count(cpu, EV_REFAULT_RACED)
-        folio_unlock(cpu, vmf.folio)
-        return result
-    if pte_unchanged(cpu, vmf) and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
+cdef bint verify_and_map(Cpu cpu, Protocol p, vm_fault *vmf, int *result) noexcept nogil:
+    """Map what the PTE still asks for, and let the page-table lock go after the folio's. False: the folio is still locked,
+    for nothing was mapped. Context: folio locked, its slot the fault's; takes page-table lock, under it cluster lock.
+    """
+    cdef bint same = pte_unchanged(cpu, vmf)
+    if same and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
         choose_range(cpu, vmf)
         if may_map(cpu, p, vmf):
             folio_becomes_anon(cpu, vmf)
             check_slot_kept(cpu, vmf, load64(pte_of(cpu, vmf.mm, vmf.page)))
             p.map_swapped_in(cpu, vmf)
-        else:
-            count(cpu, EV_REFAULT_RACED)
-    elif load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte:
+            folio_unlock(cpu, vmf.folio)
+            ptes_unlock(cpu, vmf.mm, vmf.first, vmf.first + vmf.nr)
+            return True
+    elif same:
         count(cpu, EV_VM_FAULT_SIGBUS)
-        result = EIO
-    else:
-        count(cpu, EV_REFAULT_RACED)
-        p.folio_free_swap(cpu, vmf.folio)
-    folio_unlock(cpu, vmf.folio)
+        result[0] = EIO
     ptes_unlock(cpu, vmf.mm, vmf.first, vmf.first + vmf.nr)
+    return False
+
+
+cdef int map_or_give_up(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
+    """Verify and map. Context: folio locked, unlocked here; takes page-table lock."""
+    cdef int result = FAULT_DONE
+    if vmf.bypass or folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
+        if verify_and_map(cpu, p, vmf, &result):
+            return result
+    if result == FAULT_DONE:
+        count(cpu, EV_REFAULT_RACED)
+    p.fault_unmapped(cpu, vmf)
+    folio_unlock(cpu, vmf.folio)
     return result
 
 

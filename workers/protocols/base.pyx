@@ -135,6 +135,9 @@ cdef class Base(Protocol):
         return mem_cgroup_swap_full(cpu, vmf.folio) or (
             vmf.write and load_i32(&folio_of(cpu, vmf.folio).refcount) == extra_refs + <int>folio_pages(cpu, vmf.folio))
 
+    cdef void fault_unmapped(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: none. Nothing: the cache keeps it until reclaim comes (up to 6.19)."""
+
     cdef int folio_alloc_swap(self, Cpu cpu, uint32_t pfn) noexcept nogil:
         """Context: folio locked; takes cluster locks. The slot is allocated first and the folio put in the cache after it."""
         cdef swp_entry_t entry = find_slots(cpu, self, pfn, folio_of(cpu, pfn).order)

@@ -128,6 +128,10 @@ cdef class SwapCache(Base):
         if self.should_try_to_free_swap(cpu, vmf, 1 + vmf.nr):  # the fault's own reference, and those of the PTEs
             self.folio_free_swap(cpu, vmf.folio)
 
+    cdef void fault_unmapped(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
+        """Context: folio locked, page-table lock dropped; takes cluster lock. What was cached for this fault may be unused now."""
+        self.folio_free_swap(cpu, vmf.folio)
+
     cdef void fault_done(self, Cpu cpu, vm_fault *vmf) noexcept nogil:
         """Context: none. Nothing was claimed."""
 
