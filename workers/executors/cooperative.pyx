@@ -65,6 +65,10 @@ cdef class LawsJudge(Judge):
             self.checker.note_known(m)
         return not self.checker.check_rest(m)
 
+    cdef bint goes_by_state(self) noexcept nogil:
+        """What is known to be broken is counted each time."""
+        return not self.with_known
+
     cdef bint under_lock(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         return not self.checker.check_cluster(m, device, cluster)
 

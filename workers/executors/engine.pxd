@@ -4,10 +4,11 @@ An `Engine` owns a private segment, its CPUs and one pristine copy. A schedule i
 under the scheduler, look whether the state that is left is legal. Schedules run in batches without the GIL.
 """
 from libc.stdint cimport uint32_t, uint64_t
-from shm.layout cimport layout_t
+from shm.layout cimport layout_t, wait_queue
 from workers.cpu cimport Cpu
 from workers.executors.cooperative_cpu cimport CooperativeCpu
 from workers.executors.execution cimport Execution
+from workers.executors.sound_states cimport SoundStates
 from workers.schedulers.schedule cimport Schedule
 
 cdef class Body:
@@ -23,6 +24,7 @@ cdef class Judge:
     cdef bint under_folio_lock(self, layout_t *m, uint32_t pfn) noexcept nogil
     cdef bint under_page_table_lock(self, layout_t *m, uint32_t mm, uint64_t first, uint64_t end) noexcept nogil
     cdef bint at_warning(self, layout_t *m, int warning) noexcept nogil
+    cdef bint goes_by_state(self) noexcept nogil  # whether the answer at rest follows from memory, where no step has warned
     cdef bint has_known(self, layout_t *m) noexcept nogil  # whether a law is known to be broken here
 
 cdef struct seat_t:  # a task's work; borrowed from the lists of the engine
@@ -50,10 +52,16 @@ cdef class Engine:
     cdef readonly uint64_t unfair  # schedules over the step limit in which a CPU was left out: they show nothing
     cdef readonly bint exhausted  # the oracle has no further schedule
     cdef bint last_legal
+    cdef SoundStates sound
+    cdef public bint judge_each  # ask the judge of each state at rest, also of one that it has found legal
+    cdef readonly uint64_t judged  # states at rest that it was asked of
 
     cdef void capture(self) except *
     cdef void seat(self, list bodies) except *
     cdef void reset(self) noexcept nogil
     cdef bint play(self, uint64_t number, bint by_chance) noexcept nogil
     cdef bint legal(self) noexcept nogil
+    cdef bint is_sound(self) noexcept nogil
+    cdef bint warned(self) noexcept nogil
+    cdef const wait_queue *pristine_queues(self) noexcept nogil
     cdef uint64_t batch(self, uint64_t first, uint64_t nr) noexcept nogil

@@ -12,6 +12,7 @@ from workers.cpu cimport Cpu
 from workers.executors.cooperative_cpu cimport CooperativeCpu, checks_t
 from workers.executors.execution cimport COMPLETED, DIVERGED, REDUNDANT, RUNNING, UNFAIR, Execution
 from workers.executors.lasso cimport regions_add
+from workers.executors.sound_states cimport SoundStates, fingerprint
 from workers.schedulers.schedule cimport RoundRobin, Schedule, mix64
 
 cdef uint64_t ALL_QUEUES = <uint64_t>-1
@@ -30,6 +31,9 @@ cdef class Judge:
 
     cdef bint at_rest(self, layout_t *m) noexcept nogil:
         return True
+
+    cdef bint goes_by_state(self) noexcept nogil:
+        return False
 
     cdef bint under_lock(self, layout_t *m, uint32_t device, uint64_t cluster) noexcept nogil:
         return True
@@ -97,6 +101,7 @@ cdef class Engine:
 
     def __cinit__(self):
         self.execution = Execution()
+        self.sound = SoundStates()
         self.cpus = []
         self.bodies = []
 
@@ -181,6 +186,7 @@ cdef class Engine:
         self.execution.queues = ALL_QUEUES
         self.redundant = 0
         self.unfair = 0
+        self.sound.forget()
         self.seat(bodies)
         self.execution.use(schedule, step_limit)
         for cpu in self.cpus:
@@ -267,7 +273,35 @@ cdef class Engine:
         if self.execution.verdict == UNFAIR:
             self.unfair += 1
             return True
-        return self.execution.verdict == COMPLETED and self.judge.at_rest(&self.m)
+        return self.execution.verdict == COMPLETED and self.is_sound()
+
+    cdef bint is_sound(self) noexcept nogil:
+        """Whether the judge finds the state at rest legal, or has found the same one legal before."""
+        cdef uint64_t state
+        if self.warned() or self.judge_each or not self.judge.goes_by_state() or not self.sound.is_worth_it():
+            self.judged += 1
+            return self.judge.at_rest(&self.m)
+        state = fingerprint(&self.m, self.end, self.execution.queues, self.pristine_queues())
+        if self.sound.has(state):
+            return True
+        self.judged += 1
+        if not self.judge.at_rest(&self.m):
+            return False
+        self.sound.add(state)
+        return True
+
+    cdef bint warned(self) noexcept nogil:
+        """Whether a step has warned, which no state keeps."""
+        cdef uint32_t i
+        for i in range(<uint32_t>self.m.geo.cpus):
+            if percpu_of(&self.m, i).warned:
+                return True
+        return False
+
+    cdef const wait_queue *pristine_queues(self) noexcept nogil:
+        """Where the resettable part begins."""
+        return <const wait_queue *>(self.pristine + sizeof(control_t) + self.m.geo.cpus * (
+            own_bytes() + NR_GAUGES * sizeof(int64_t)))
 
     cdef uint64_t batch(self, uint64_t first, uint64_t nr) noexcept nogil:
         """Play schedules first, first + 1, ...: how many, up to and with the first that is not legal, `nr` at most."""

@@ -17,6 +17,7 @@ class Arena:
     steps: int
     last_steps: int
     last_hash: int
+    judged: int
     redundant: int
     unfair: int
     exhausted: bool
@@ -29,6 +30,7 @@ class Arena:
         tick: str = ...,
         liveness: bool = ...,
         delayed_stores: bool = ...,
+        judge_each: bool = ...,
     ) -> None: ...
     def use(self, schedule: Schedule) -> None: ...
     def play(self, first: int, nr: int) -> tuple[int, bool]: ...

@@ -42,7 +42,7 @@ cdef class Arena:
     cdef Execution execution
     cdef list bodies
 
-    def __init__(self, protocol, race, laws="every_step", tick="time", liveness=False, delayed_stores=False) -> None:
+    def __init__(self, protocol, race, laws="every_step", tick="time", liveness=False, delayed_stores=False, judge_each=False) -> None:
         self.race = race
         self.spec = spec_of(protocol, race, laws)
         self.machine = ScriptMachine(self.spec)
@@ -57,6 +57,7 @@ cdef class Arena:
         self.execution.tick_model = TICK_MODELS.index(tick)
         self.execution.liveness = liveness
         self.engine.delayed_stores = delayed_stores
+        self.engine.judge_each = judge_each
 
     def use(self, schedule: Schedule) -> None:
         """Ask `schedule` from now on."""
@@ -118,6 +119,11 @@ cdef class Arena:
     def last_hash(self) -> int:
         """Of the last schedule's steps: object, kind, access, CPU."""
         return self.execution.hash
+
+    @property
+    def judged(self) -> int:
+        """Schedules whose last state the laws were asked of: that of the others had been found sound before."""
+        return self.engine.judged
 
     @property
     def redundant(self) -> int:
