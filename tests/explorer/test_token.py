@@ -204,6 +204,7 @@ def test_sources_are_those_that_decide_the_steps() -> None:
 ELSEWHERE = {
     *("workers.executors.process_cpu", "workers.executors.child", "workers.executors.watch"),  # real CPUs
     *("workers.executors.cooperative", "workers.invariants.registry", "shm.errors"),  # laws, refusals
+    "workers.executors.sound_states",  # which states need no judge
     "workers.protocols.registry",  # a protocol has a digest of its own
     "workers.schedulers.random_walk",  # its choices stand in the token
     # What CPUs do in a run; in a race they have scripts.
