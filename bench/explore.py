@@ -39,8 +39,8 @@ LAWS = ("off", "at_rest", "every_step")
 class Measured:
     """An arena that plays one oracle on and on."""
 
-    def __init__(self, protocol: str, race: Race, oracle: str, laws: str) -> None:
-        self.arena = Arena(protocol, race, laws, "await")
+    def __init__(self, protocol: str, race: Race, oracle: str, laws: str, *, judge_each: bool = False) -> None:
+        self.arena = Arena(protocol, race, laws, "await", judge_each=judge_each)
         self.oracle = oracle
         self.at = 0
         self.arena.use(ORACLES[oracle]())
@@ -123,7 +123,10 @@ def main() -> None:
     for race, what in ((BASE, "a page that is swapped out"), (PRESENT, "a page that is in memory")):
         for oracle in ("random walk", "PCT 3"):
             rows = {f"laws {laws}": Measured("swap_cache", race, oracle, laws) for laws in LAWS}
+            rows["laws every_step, each state"] = Measured("swap_cache", race, oracle, "every_step", judge_each=True)
             table(f"swap_cache, {oracle}, two loads and a pageout of {what}", rows, given.rounds, given.seconds)
+            arena = rows["laws every_step"].arena
+            print(f"\nThe laws at rest were asked of {arena.judged:,} of {rows['laws every_step'].at:,} states.")
     rows = {
         f"{cpus} CPUs": Measured("swap_cache", faulting(cpus), "random walk", "every_step") for cpus in (2, 3, 4, 8, 16)
     }

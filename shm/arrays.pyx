@@ -158,6 +158,7 @@ cdef dict fields_of_cpus():
             "warned": (<uintptr_t>&pc.warned, 4), "events": (<uintptr_t>&pc.events, 8),
             "latencies": (<uintptr_t>&pc.latencies, sizeof(histogram_t)),
             "generation": (<uintptr_t>&pc.generation, 8), "rng": (<uintptr_t>&pc.rng, 8),
+            "refused_sleeps": (<uintptr_t>&pc.refused_sleeps, 8),
         },
         "wait_queue": {"head": (<uintptr_t>&q.head, 4)},
         "control_t": {

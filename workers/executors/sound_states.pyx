@@ -66,10 +66,11 @@ cdef class SoundStates:
 
 
 cdef uint64_t of_block(uint64_t seed, percpu_t *pc) noexcept nogil:
-    """Of a CPU: not what it sleeps on, how many locks it has taken, its random numbers, where its trace ends, its counts."""
+    """Of a CPU: not what it sleeps on, how many locks it has taken, its random numbers, where its trace ends, its counts and
+    what it has noted of them."""
     cdef uint64_t state = digest(seed, &pc.wake_tokens, <uint64_t>(<char *>&pc.generation - <char *>&pc.wake_tokens))
     state = digest(state, &pc.free_head, <uint64_t>(<char *>&pc.rng - <char *>&pc.free_head))
-    state = digest(state, &pc.stamp, <uint64_t>(<char *>&pc.trace_head - <char *>&pc.stamp))
+    state = digest(state, &pc.stamp, <uint64_t>(<char *>&pc.refused_sleeps - <char *>&pc.stamp))
     state = digest(state, &pc.dropped_clean, <uint64_t>(<char *>&pc.events - <char *>&pc.dropped_clean))
     return digest(state, pc.gauges, NR_GAUGES * sizeof(int64_t))
 
