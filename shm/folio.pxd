@@ -27,6 +27,7 @@ cdef enum:  # folio_flag
     PG_CLAIMED = 1 << 14  # V1: read by a bypass; folio->swap is set though the swap cache does not hold it
     PG_ANON = 1 << 15  # it has been mapped: index and anon_vma are its own
     PG_BUDDY = 1 << 16  # the first page of a free block of the zone
+    PG_ERROR = 1 << 17  # its read has failed: in the swap cache it stays what it is, not uptodate
 
 cdef struct folio_t:
     # atomic:

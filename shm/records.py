@@ -36,7 +36,7 @@ WARNINGS = (
 INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (
     *("locked", "waiters", "uptodate", "dirty", "lru", "active", "writeback", "swapcache", "swapbacked", "readahead"),
-    *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed", "anon", "buddy"),
+    *("workingset", "reclaim", "anon_exclusive", "referenced", "claimed", "anon", "buddy", "error"),
 )
 CLUSTER_FLAGS = ("none", "free", "nonfull", "frag", "full", "discard")
 LOCK_CLASSES = (

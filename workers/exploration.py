@@ -48,7 +48,9 @@ class ExplorationSpec(Model):
         None, description="when a sleep of one tick may end: await, time or any (docs/explore.md); None: by strategy"
     )
     liveness: bool = Field(False, description="look for cycles without progress and for lost wake-ups as well")
-    delayed_stores: bool = Field(False, description="unlocks and marked stores may be seen late, up to the next barrier")
+    delayed_stores: bool = Field(
+        False, description="unlocks and marked stores may be seen late, up to the next barrier"
+    )
     jobs: int = Field(1, ge=1, le=64, description="processes that search at the same time")
 
     @model_validator(mode="after")

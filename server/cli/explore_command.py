@@ -46,7 +46,9 @@ def _choices(field: str) -> click.Choice[str]:
 @click.option("--laws", type=_choices("laws"), default="every_step", show_default=True, help="Where laws are checked.")
 @click.option("--tick", type=click.Choice(get_args(TickModel)), default=None, help="When a sleep of one tick may end.")
 @click.option("--liveness", is_flag=True, help="Look for cycles without progress and lost wake-ups as well.")
-@click.option("--delayed-stores", is_flag=True, help="Unlocks and marked stores may be seen late, up to the next barrier.")
+@click.option(
+    "--delayed-stores", is_flag=True, help="Unlocks and marked stores may be seen late, up to the next barrier."
+)
 @click.option("--jobs", type=int, default=1, show_default=True, help="Processes that search at the same time.")
 @db_option
 @json_option

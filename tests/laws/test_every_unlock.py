@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from shm.records import EVENTS
 from shm.snapshot import Snapshot, field_offsets
 from tests.laws import world as w
 from tests.laws.world import World, inhabited
@@ -123,8 +122,7 @@ def test_laws_of_a_folio_look_at_that_folio_alone() -> None:
 
 def test_a_folio_whose_read_failed_is_not_uptodate() -> None:
     with inhabited() as world:
-        world.put("folios", w.CACHED_PFN, "flags", w.SWAPCACHE)
-        world.put("percpu", 1, "events", 1, nth=EVENTS.index("read_errors"))
+        world.put("folios", w.CACHED_PFN, "flags", w.SWAPCACHE | w.ERROR)
         assert on_folio(world, w.CACHED_PFN) == set()
 
 

@@ -70,5 +70,5 @@ def test_a_recording_replays_what_broke() -> None:
     assert fresh().play(race, replay=broken.recording) == [broken]
     with pytest.raises(ValueError, match=r"diverged at step .*; the recording belongs to other scripts"):
         fresh().play({0: race[0], 1: []}, replay=broken.recording)
-    with pytest.raises(ValueError, match="replay needs executor=cooperative"):
+    with pytest.raises(ValueError, match="a replay and an oracle need executor=cooperative"):
         Machine(small_spec("swap_cache", "processes")).play({0: []}, replay=broken.recording)

@@ -69,7 +69,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "device": {"kind": "disk", "read_ns": 3_000, "write_ns": 3_000},
         "memcg": {"limit_pages": 16},
     },
-    "files_no_slots": {"shmem": LARGE_FILES, "slots": 24, "memcg": {"limit_pages": 16}},
+    "files_no_slots": {"shmem": LARGE_FILES, "anon_orders": (1, 2), "slots": 24, "memcg": {"limit_pages": 16}},
     "files_failing": {
         "shmem": LARGE_FILES,
         "inject": {"charge": 50_000},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator
 
 import pytest
 
 from workers.catalogue import SOUND
+from workers.executors.script import Machine, small_spec
 from workers.explorer.arena import Arena
-from workers.races import RACES
+from workers.races import RACES, SMALL
 from workers.schedulers.pct import PCT
 from workers.schedulers.preemption_bound import PreemptionBound
 from workers.schedulers.random_walk import RandomWalk
@@ -54,3 +56,16 @@ def test_a_seed_is_one_story(protocol: str, race: str) -> None:
     told = {seed: list(stories(protocol, race, seed)) for seed in SEEDS}
     assert told == {seed: list(stories(protocol, race, seed)) for seed in SEEDS}
     assert told[1] != told[2]
+
+
+@pytest.mark.parametrize("protocol", SOUND)
+def test_a_large_swap_in_of_reused_slots_may_end_in_sigbus(protocol: str) -> None:
+    """Where versions read folios of several pages: alike when it was allocated, the slots are not when it is read."""
+    race = RACES["large_fault_reused"]
+    machine = Machine(small_spec(protocol, "cooperative", **{**SMALL, "cpus": 2, **race.fields}))
+    machine.play_soundly({0: race.before})
+    played = machine.play(dict(enumerate(race.race)), 1_000, oracle=PCT(1, 2))
+    assert all(one.sound for one in played)
+    killed = [one for one in played if one.events["vm_fault_sigbus"]]
+    assert bool(killed) == (protocol != "has_cache")
+    assert all(one.results[0] == [-errno.EIO] and one.events["read_errors"] for one in killed)

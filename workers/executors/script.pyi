@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.executors.plan import Plan
+from workers.schedulers.schedule import Schedule
 from workers.spec import RunSpec
 from workers.workloads.script import Scripts
 
@@ -28,5 +29,7 @@ class Machine:
     plan: Plan
     buf: mmap.mmap
     def __init__(self, spec: RunSpec) -> None: ...
-    def play(self, scripts: Scripts, schedules: int = 1, replay: str | None = None) -> list[Played]: ...
+    def play(
+        self, scripts: Scripts, schedules: int = 1, replay: str | None = None, oracle: Schedule | None = None
+    ) -> list[Played]: ...
     def play_soundly(self, scripts: Scripts, schedules: int = 1) -> Played: ...

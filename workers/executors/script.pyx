@@ -105,17 +105,17 @@ cdef class Machine:
         self.m = (<Program>self.programs[0]).cpu.m
         self.start = mmap.mmap(-1, mmap.PAGESIZE)
 
-    def play(self, scripts, schedules: int = 1, replay: str | None = None) -> list[Played]:
+    def play(self, scripts, schedules: int = 1, replay: str | None = None, oracle=None) -> list[Played]:
         """Play `scripts` (CPU -> steps) `schedules` times from one and the same state, and stop at what is not sound.
 
-        The last one's state stays. `replay`: the recording of a play of the same scripts from the same state, instead of
-        a random walk. ValueError: a step that cannot be, a CPU that is not there, a replay on real CPUs or of another play.
+        The last one's state stays. `oracle` chooses, None: a random walk of the spec's seed. `replay`: the recording of a play
+        of the same scripts from the same state, instead. ValueError: a step that cannot be, a CPU that is not there, a replay on real CPUs or of another play.
         """
         made = self.scripts_of(scripts)
         bodies = self.bodies(made)
         self.m.control.cpus_working = <uint32_t>len(made)
         played = []
-        state = self.begin(bodies, schedules, replay)
+        state = self.begin(bodies, schedules, Replay(replay) if replay is not None else oracle)
         for i in range(schedules):
             if i and self.engine is None:
                 self.buf[:] = state
@@ -162,14 +162,14 @@ cdef class Machine:
             all[cpu] = working
         return all + attending(self.programs)
 
-    def begin(self, bodies, schedules, replay):
+    def begin(self, bodies, schedules, oracle):
         """Keep the state that each schedule begins with."""
         if self.engine is None:
-            if replay is not None:
-                raise ValueError("replay needs executor=cooperative: real CPUs cannot be told when to go on")
+            if oracle is not None:
+                raise ValueError("a replay and an oracle need executor=cooperative: real CPUs cannot be told when to go on")
             return self.buf[:] if schedules > 1 else None
         self.engine.capture()
-        self.engine.use(RandomWalk(self.spec.seed) if replay is None else Replay(replay), bodies, STEP_LIMIT)
+        self.engine.use(RandomWalk(self.spec.seed) if oracle is None else oracle, bodies, STEP_LIMIT)
         return None
 
     cdef tuple play_once(self, list bodies):

@@ -1,13 +1,9 @@
-"""F6. The lock of a folio that is read is what its readers wait for: unlocked too early, they find no content.
-
-The emulator counts what was read with an error, not which folio it was: after the first one the law is not looked at.
-"""
+"""F6. The lock of a folio that is read is what its readers wait for: unlocked too early, they find no content."""
 from libc.stdint cimport uint32_t
 
-from shm.folio cimport PG_SWAPCACHE, PG_UPTODATE
+from shm.folio cimport PG_ERROR, PG_SWAPCACHE, PG_UPTODATE
 from shm.layout cimport layout_t
 from workers.invariants.law cimport FolioLaw, finding_t, tell
-from workers.mm.checks cimport reads_fail
 
 
 cdef class ReadBeforeUnlock(FolioLaw):
@@ -18,6 +14,6 @@ cdef class ReadBeforeUnlock(FolioLaw):
         self.plain = True
 
     cdef void on_folio(self, layout_t *m, uint32_t pfn, finding_t *out) noexcept nogil:
-        if m.folios[pfn].flags & (PG_SWAPCACHE | PG_UPTODATE) == PG_SWAPCACHE and not reads_fail(m):
+        if m.folios[pfn].flags & (PG_SWAPCACHE | PG_UPTODATE | PG_ERROR) == PG_SWAPCACHE:
             tell(out, b"folio %lu is in the swap cache at 0x%lx, and nobody has read it: flags 0x%lx", pfn,
                  m.folios[pfn].swap, m.folios[pfn].flags, 0)

@@ -6,8 +6,8 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from shm.atomic cimport load32, load64, load_i32, store32, store64, store_i32
 from shm.folio cimport (
-    PG_ACTIVE, PG_ANON, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE, PG_WORKINGSET,
-    PG_WRITEBACK, folio_t,
+    PG_ACTIVE, PG_ANON, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_ERROR, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE,
+    PG_WORKINGSET, PG_WRITEBACK, folio_t,
 )
 from shm.mm cimport (
     MM_FORKING, PTE_MIGRATION_EXCLUSIVE, anon_vma_has, anon_vma_t, is_migration_pte, mk_migration_pte, pte_of_migration, pte_pfn,
@@ -32,7 +32,8 @@ from workers.mm.swapfile cimport swap_cache_lock, swap_cache_unlock, swap_word
 from workers.mm.vmscan_lists cimport folio_isolate_lru, lru_add
 
 cdef enum:
-    KEPT_BY_TAILS = (PG_UPTODATE | PG_DIRTY | PG_ACTIVE | PG_SWAPCACHE | PG_SWAPBACKED | PG_WORKINGSET | PG_REFERENCED | PG_ANON)
+    KEPT_BY_TAILS = (PG_UPTODATE | PG_ERROR | PG_DIRTY | PG_ACTIVE | PG_SWAPCACHE | PG_SWAPBACKED | PG_WORKINGSET |
+                     PG_REFERENCED | PG_ANON)
 
 
 cdef bint fork_under_way(Cpu cpu, anon_vma_t *av) noexcept nogil:

@@ -7,7 +7,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from shm.atomic cimport add32, add_i64, load32, store32
-from shm.folio cimport PG_DIRTY, PG_RECLAIM, PG_UPTODATE, PG_WRITEBACK, folio_nr_pages
+from shm.folio cimport PG_DIRTY, PG_ERROR, PG_RECLAIM, PG_UPTODATE, PG_WRITEBACK, folio_nr_pages
 from shm.inject cimport INJECT_DEVICE_ERROR, INJECT_DEVICE_SLOW
 from shm.layout cimport block_of, payload_of
 from shm.swapfile cimport device_t, io_request
@@ -190,9 +190,16 @@ cdef int swap_writepage(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil
     return 0 if stored else EIO
 
 
-cdef bint zeromap_load(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
-    """Fill a folio with zeroes when the map says so of its slots. False: of none; of some of them alone it is an error.
+cdef void end_read(Cpu cpu, uint32_t pfn, bint loaded) noexcept nogil:
+    """The folio has its content, or never will. Context: folio locked for the read."""
+    folio_set(folio_of(cpu, pfn), PG_UPTODATE if loaded else PG_ERROR)
 
+
+cdef bint zeromap_load(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
+    """Fill a folio with zeroes when the map says so of its slots. False: of none.
+
+    Of some of them alone it is an error, as in the kernel. That comes of a range that was alike when the folio was
+    allocated, under the page-table lock, and whose slots have changed hands before it was in the swap cache.
     Context: folio locked for the read.
     """
     cdef uint32_t i, zeroes = 0, nr = folio_nr_pages(folio_of(cpu, pfn))
@@ -202,8 +209,11 @@ cdef bint zeromap_load(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
         check_reader(cpu, pfn, entry)
         for i in range(nr):
             content_clear(payload_of(&cpu.m, pfn + i), cpu.m.geo.payload_bytes)
-        folio_set(folio_of(cpu, pfn), PG_UPTODATE)
         cpu.my.events[EV_SWPIN_ZERO] += nr
+    elif zeroes:
+        count(cpu, EV_READ_ERRORS)
+    if zeroes:
+        end_read(cpu, pfn, zeroes == nr)
     return zeroes != 0
 
 
@@ -226,8 +236,7 @@ cdef void swap_read_folio(Cpu cpu, uint32_t pfn) noexcept nogil:
         submit(cpu, pfn, entry, False)
         return
     cpu.busy(latency_ns(cpu, pfn, entry, False))
-    if load_folio(cpu, pfn, entry):
-        folio_set(folio_of(cpu, pfn), PG_UPTODATE)
+    end_read(cpu, pfn, load_folio(cpu, pfn, entry))
     account(cpu, WAIT_DEVICE, since)
     folio_unlock(cpu, pfn)
 
@@ -245,8 +254,7 @@ cdef void complete(Cpu cpu, io_request *req) noexcept nogil:
         wake_event(cpu, &cpu.m.control.nr_writeback)
         folio_put(cpu, pfn)
     else:
-        if load_folio(cpu, pfn, req.entry):
-            folio_set(folio_of(cpu, pfn), PG_UPTODATE)
+        end_read(cpu, pfn, load_folio(cpu, pfn, req.entry))
         folio_lock_from_io(cpu, pfn)
         folio_unlock(cpu, pfn)
 

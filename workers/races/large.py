@@ -12,6 +12,10 @@ WHOLE: tuple[Step, ...] = (("mm_init", 0), ("store", 0, 0, 2))
 WHOLE_OUT: tuple[Step, ...] = (*WHOLE, ("pageout", 0, 0, 2))
 THREE: dict[str, Any] = {**TWO, "pages": 3}  # and a page to move to
 
+# All slots are in use: two by a folio of mm 0, the others by pages of mm 1, whose first two are a folio of zeroes.
+FULL: dict[str, Any] = {"pages": 15, "anon_orders": (1,)}
+FULL_OUT: tuple[Step, ...] = (*WHOLE_OUT, ("mm_init", 1), ("store", 1, 2, 15), ("pageout", 1, 2, 15), ("load", 1, 0))
+
 LARGE: tuple[Race, ...] = (
     Race(
         "large_faults",
@@ -33,6 +37,13 @@ LARGE: tuple[Race, ...] = (
         WHOLE_OUT,
         ((("load", 0, 0),), (("willneed", 0, 1),)),
         TWO,
+    ),
+    Race(
+        "large_fault_reused",
+        "A thread faults two pages as one folio while the second one's slot becomes that of a page of zeroes.",
+        FULL_OUT,
+        ((("load", 0, 0),), (("dontneed", 0, 1), ("pageout", 1, 0))),
+        FULL,
     ),
     Race(
         "large_fault_zap",
