@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from shm.atomic cimport add32, add_i64, cas64, fetch_and32, fetch_or32, load32, load64, load_i64, store32
 from shm.cluster cimport swap_cluster_info
-from shm.folio cimport PG_UPTODATE
+from shm.folio cimport PG_ANON, PG_UPTODATE
 from shm.layout cimport cluster_of, percpu_of, table_of
 from shm.mm cimport MMLIST_ON, pte_to_swp_entry
 from shm.slots cimport slot_is_free
@@ -17,13 +17,13 @@ from shm.trace cimport TRACE_SWAPOFF
 from shm.vmstat cimport EV_OPERATIONS, EV_SWAPOFFS, EV_SWAPOFF_FAILED, LAT_SWAPOFF, WAIT_FOLIO_LOCK, WAIT_OTHER_LOCK
 from workers.cpu cimport READS, WRITES, Cpu, count, point, record, smp_mb, store_delayable32, trace
 from workers.mm.checks cimport alone_at_work, check_slot_kept, check_unuse_round
-from workers.mm.errno cimport EBUSY, EINTR, ENOMEM
+from workers.mm.errno cimport EAGAIN, EBUSY, EINTR, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_unlock, folio_wait_writeback, mmap_read_lock, mmap_read_unlock, wait_event_tick,
 )
 from workers.mm.memcontrol cimport slot_of
 from workers.mm.memory cimport folio_becomes_anon, map_one, set_present
-from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put, folio_test, stack_pop, stack_push
+from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put, folio_test, folio_test_large, stack_pop, stack_push
 from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get
 from workers.mm.swap_avail cimport add_to_avail_list, del_from_avail_list
 from workers.mm.swap_discard cimport flush_discard_work
@@ -39,24 +39,37 @@ cdef enum:
     LOOK_AGAIN_NS = 100  # between two rounds of try_to_unuse
 
 
-cdef void unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
-    """Map the folio in place of the swap PTE: the PTE first, then the count, in every version.
+cdef inline bint has_a_place(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Whether a PTE may be given one page of it. A large folio that no fault has mapped yet leaves the swap cache, as where a
+    fault cannot map it whole, for the PTEs may not lie together any more; what comes next is a page. Context: folio locked.
+    """
+    return not folio_test_large(cpu, pfn) or folio_test(folio_of(cpu, pfn), PG_ANON)
+
+
+cdef int unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
+    """Map the folio in place of the swap PTE: the PTE first, then the count, in every version. 0, -EAGAIN: it was dropped.
 
     Context: folio locked; takes page-table lock, under it cluster lock.
     """
+    cdef bint same, fits = has_a_place(cpu, vmf.folio)
     pte_lock(cpu, vmf.mm, vmf.page)
-    if load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
+    same = load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte
+    if same and not fits:
+        p.swap_cache_del_folio(cpu, vmf.folio)
+    elif same and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
         map_one(vmf, <uint32_t>(vmf.entry & (folio_pages(cpu, vmf.folio) - 1)))
         folio_becomes_anon(cpu, vmf)
         check_slot_kept(cpu, vmf, vmf.orig_pte)
         set_present(cpu, vmf)
         swap_free(cpu, p, vmf.entry)
     pte_unlock(cpu, vmf.mm, vmf.page)
+    return EAGAIN if same and not fits else 0
 
 
 cdef int unuse_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t device) noexcept nogil:
-    """One page of one mm, if it lies on the device. 0 or -ENOMEM. Context: mmap_lock held for reading; sleeps."""
+    """One page of one mm, if it lies on the device. 0, -ENOMEM, -EAGAIN: once more. Context: mmap_lock held for reading; sleeps."""
     cdef vm_fault vmf
+    cdef int result = 0
     vmf.orig_pte = ptep_get(cpu, mm, page)
     if not p.unuse_wants(cpu, vmf.orig_pte, device):
         return 0
@@ -73,11 +86,11 @@ cdef int unuse_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t de
     folio_lock(cpu, vmf.folio, WAIT_FOLIO_LOCK)
     folio_wait_writeback(cpu, vmf.folio, WAIT_FOLIO_LOCK)
     if folio_matches_swap_entry(cpu, vmf.folio, vmf.entry):
-        unuse_pte(cpu, p, &vmf)
+        result = unuse_pte(cpu, p, &vmf)
         p.folio_free_swap(cpu, vmf.folio)
     folio_unlock(cpu, vmf.folio)
     folio_put(cpu, vmf.folio)
-    return 0
+    return result
 
 
 cdef int unuse_mm(Cpu cpu, Protocol p, uint32_t mm, uint32_t device) noexcept nogil:
@@ -89,6 +102,8 @@ cdef int unuse_mm(Cpu cpu, Protocol p, uint32_t mm, uint32_t device) noexcept no
     mmap_read_lock(cpu, mm)
     for page in range(<uint32_t>cpu.m.geo.pages):
         err = unuse_page(cpu, p, mm, page, device)
+        while err == EAGAIN:
+            err = unuse_page(cpu, p, mm, page, device)
         if err < 0 or load32(&cpu.m.control.stop):
             break
     mmap_read_unlock(cpu, mm)
