@@ -23,8 +23,9 @@ from workers.executors.process_cpu cimport ProcessCpu
 from workers.mm.filemap cimport folio_lock, folio_unlock
 from workers.mm.page_alloc cimport folio_clear, folio_of, folio_set
 
+from shm.clock import calibrate
 from shm.geometry import Geometry
-from shm.layout import calibrate, format_segment, size_of
+from shm.layout import format_segment, size_of
 
 CLUSTERS = 64
 CLUSTER_SLOTS = 512
