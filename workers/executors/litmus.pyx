@@ -19,7 +19,7 @@ import mmap
 
 from shm.geometry import Geometry
 from shm.layout import format_segment, size_of
-from workers.executors.litmus_orders import ORDERS
+from workers.executors.litmus_orders import WITH_BARRIER, WITHOUT_BARRIER
 
 STEP_LIMIT = 5_000
 cdef enum:
@@ -237,9 +237,11 @@ BODIES = {
     cls.__name__: cls
     for cls in (
         LostUpdate, Mutex, AbBa, ParkWake, LostWakeup, Ticks, Spin, Work, Apart, Needle, Zigzag, Poll, Chances,
-        Fickle, Keeps, *ORDERS)
+        Fickle, Keeps, *WITHOUT_BARRIER.values())
 }
 PROGRAMS = {name: cls.__doc__ for name, cls in BODIES.items()}
+PROGRAMS |= {name: f"{name.removesuffix('WithBarrier')}, with a barrier in between." for name in WITH_BARRIER}
+BODIES |= WITH_BARRIER
 # What each CPU adds to word 0; the others only look for what must not be.
 EACH = {"LostUpdate": 1, "Mutex": C_ROUNDS, "AbBa": 1, "ParkWake": 1, "LostWakeup": 1, "Ticks": 1, "Spin": 1, "Poll": 0, "Work": 8}
 

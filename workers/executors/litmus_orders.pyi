@@ -1,1 +1,6 @@
-ORDERS: tuple[type, ...]
+from collections.abc import Callable
+
+from workers.executors.engine import Body
+
+WITHOUT_BARRIER: dict[str, type[Body]]
+WITH_BARRIER: dict[str, Callable[[], Body]]

@@ -10,10 +10,19 @@ from workers.cpu cimport WRITES, Cpu, load_own64, point, smp_mb, store_delayable
 from workers.executors.engine cimport Body
 from workers.executors.litmus cimport get, put, word
 
+from functools import partial
 
-cdef class Stores(Body):
-    """CPUs 0 and 1 each store, and then look whether the other one has: at least one must see it (get_swap_device)."""
+
+cdef class Ordered(Body):
+    """Abstract: a program that goes right with a `barrier`."""
     cdef bint barrier
+
+    def __init__(self, barrier: bool = False) -> None:
+        self.barrier = barrier
+
+
+cdef class Stores(Ordered):
+    """CPUs 0 and 1 each store, and then look whether the other one has: at least one must see it (get_swap_device)."""
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         if cpu.id > 1:
@@ -30,16 +39,8 @@ cdef class Stores(Body):
                 put(cpu, 0, 100)
 
 
-cdef class StoresWithBarrier(Stores):
-    """The same with a barrier in between."""
-
-    def __cinit__(self):
-        self.barrier = True
-
-
-cdef class Cleared(Body):
+cdef class Cleared(Ordered):
     """CPU 0 clears word 1, then counts down: who sees the count must see it cleared (swap_range_free, try_to_unuse)."""
-    cdef bint barrier
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         if cpu.id == 0:
@@ -54,16 +55,8 @@ cdef class Cleared(Body):
             put(cpu, 0, 100)
 
 
-cdef class ClearedWithBarrier(Cleared):
-    """The same with a barrier in between."""
-
-    def __cinit__(self):
-        self.barrier = True
-
-
-cdef class Active(Body):
+cdef class Active(Ordered):
     """CPU 0 makes it true, then wakes who waits; the others say that they wait, then look, and sleep (waitqueue_active)."""
-    cdef bint barrier
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         cdef uint32_t other
@@ -80,17 +73,10 @@ cdef class Active(Body):
             cpu.park(WAIT_DEVICE)
 
 
-cdef class ActiveWithBarrier(Active):
-    """The same with a barrier in between."""
-
-    def __cinit__(self):
-        self.barrier = True
-
-
-cdef class Evicted(Body):
+cdef class Evicted(Ordered):
     """CPU 1 stores to a page, sets it dirty and gives its reference back; CPU 0 drops a page of one reference that is clean
-    (`__remove_mapping`: references first, then dirty). Words 1 to 3: references, dirty, whether there was a store."""
-    cdef bint barrier
+    (`__remove_mapping`: references first, then dirty). Words 1 to 3: references, dirty, whether there was a store. The barrier
+    is in the atomic that gives the reference back (kernel: folio_put_testzero)."""
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         if cpu.id == 0:
@@ -107,16 +93,8 @@ cdef class Evicted(Body):
             get(cpu, 5)
 
 
-cdef class EvictedWithBarrier(Evicted):
-    """The same with a barrier in between: giving a reference back is an atomic that orders (kernel: folio_put_testzero)."""
-
-    def __cinit__(self):
-        self.barrier = True
-
-
-cdef class Unlocked(Body):
+cdef class Unlocked(Ordered):
     """CPU 1 says 1, then finds CPU 0's lock taken; CPU 0 unlocks, then looks: it must see the 1."""
-    cdef bint barrier
 
     cdef void run(self, Cpu cpu) noexcept nogil:
         if cpu.id == 0:
@@ -138,14 +116,5 @@ cdef class Unlocked(Body):
                 put(cpu, 0, 100)
 
 
-cdef class UnlockedWithBarrier(Unlocked):
-    """The same with a barrier in between."""
-
-    def __cinit__(self):
-        self.barrier = True
-
-
-ORDERS = (
-    Stores, StoresWithBarrier, Cleared, ClearedWithBarrier, Active, ActiveWithBarrier, Evicted, EvictedWithBarrier, Unlocked,
-    UnlockedWithBarrier,
-)
+WITHOUT_BARRIER = {cls.__name__: cls for cls in (Stores, Cleared, Active, Evicted, Unlocked)}
+WITH_BARRIER = {f"{name}WithBarrier": partial(cls, True) for name, cls in WITHOUT_BARRIER.items()}
