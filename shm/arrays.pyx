@@ -61,6 +61,7 @@ cdef dict spans(layout_t *m):
         "ptls": (<uintptr_t>m.ptls, sizeof(lock_t), m.geo.mms * m.ptls_per_mm),
         "ptes": (<uintptr_t>m.ptes, 8, m.geo.mms * m.geo.pages),
         "expected": (<uintptr_t>m.expected, 8, m.geo.mms * m.geo.pages),
+        "unmapped": (<uintptr_t>m.unmapped, 1, m.geo.mms * m.geo.pages),
         "swaplist_lock": (<uintptr_t>m.swaplist_lock, sizeof(lock_t), 1 if m.geo.inodes else 0),
         "inodes": (<uintptr_t>m.inodes, sizeof(inode_t), m.geo.inodes),
         "mappings": (<uintptr_t>m.mappings, 8, m.geo.inodes * m.geo.inode_pages),
@@ -133,7 +134,7 @@ cdef dict fields_of_memory():
         },
         "mm_struct": {
             "mmap_lock": (<uintptr_t>&mm.mmap_lock, 4), "state": (<uintptr_t>&mm.state, 4),
-            "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4),
+            "on_mmlist": (<uintptr_t>&mm.on_mmlist, 4), "unmapped": (<uintptr_t>&mm.unmapped, 4),
         },
         "inode_t": {
             "nrpages": (<uintptr_t>&inode.nrpages, 4), "swapped": (<uintptr_t>&inode.swapped, 4),

@@ -17,7 +17,7 @@ from shm.zone cimport MAX_FOLIO_ORDER, zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 cdef enum:
-    LAYOUT_VERSION = 3
+    LAYOUT_VERSION = 4
     HEADER_BYTES = 4096
     NR_WAIT_QUEUES = 64
 
@@ -124,6 +124,7 @@ cdef struct layout_t:
     uint64_t ptls_per_mm
     uint64_t *ptes
     uint64_t *expected
+    uint8_t *unmapped  # a byte a page of an mm, 1: no VMA has it
     uint32_t *generations  # of each slot; then of each folio: that of the slot it was read from or put at
     lock_t *swaplist_lock  # without inodes: of no length
     inode_t *inodes
@@ -187,6 +188,9 @@ cdef inline uint64_t *ptes_of(layout_t *m, uint32_t mm) noexcept nogil:
 
 cdef inline uint64_t *expected_of(layout_t *m, uint32_t mm) noexcept nogil:
     return &m.expected[mm * m.geo.pages]
+
+cdef inline uint8_t *unmapped_of(layout_t *m, uint32_t mm) noexcept nogil:
+    return &m.unmapped[mm * m.geo.pages]
 
 cdef inline lock_t *ptl_of(layout_t *m, uint32_t mm, uint32_t page) noexcept nogil:
     return &m.ptls[mm * m.ptls_per_mm + page // 512]

@@ -126,6 +126,7 @@ cdef uint64_t place_all(layout_t *m, const geometry_t *geo, char *base) noexcept
     m.ptls = <lock_t *>(base + take(&at, sizeof(lock_t), m.geo.mms * m.ptls_per_mm))
     m.ptes = <uint64_t *>(base + take(&at, 8, m.geo.mms * m.geo.pages))
     m.expected = <uint64_t *>(base + take(&at, 8, m.geo.mms * m.geo.pages))
+    m.unmapped = <uint8_t *>(base + take(&at, 1, m.geo.mms * m.geo.pages))
     at = place_shmem(m, base, at)
     m.generations = <uint32_t *>(
         base + take(&at, 4, m.geo.devices * m.geo.slots + m.geo.folios if m.geo.generations else 0))

@@ -56,9 +56,9 @@ cdef struct mm_struct:
     uint32_t anon_vma
     uint32_t memcg
     uint32_t on_mmlist  # mmlist
-    uint32_t pad0
+    uint32_t unmapped  # mmap_lock must be held: pages that no VMA has
     # read and written without a lock, a guess only:
-    uint64_t swap_readahead_info  # of its one VMA: page << 12 | window << 6 | hits
+    uint64_t swap_readahead_info  # of all its VMAs: page << 12 | window << 6 | hits
     uint32_t pad[6]
 
 cdef struct anon_vma_t:

@@ -19,7 +19,7 @@ EVENTS = (
     *("swpin_zero", "swpout_zero", "zswpin", "zswpout", "zswpwb", "zswap_limit_hit", "zswap_reject_reclaim"),
     *("anon_fault_alloc", "anon_fault_fallback", "anon_fault_fallback_charge", "swpout_large", "thp_swpout_fallback"),
     *("swpin_large", "swpin_fallback", "split_folio", "split_folio_failed", "vm_fault_oom_spurious"),
-    *("shmem_alloc", "shmem_fallback", "shmem_fallback_charge"),
+    *("shmem_alloc", "shmem_fallback", "shmem_fallback_charge", "munmaps", "mmaps", "vm_fault_sigsegv"),
 )
 GAUGES = ("nr_swapcache", "nr_anon_mapped")
 WAITS = (
@@ -181,7 +181,7 @@ class Pte:
 
 @dataclass(frozen=True, slots=True)
 class Mm:
-    """An address space with its PTEs that are not empty, in the order of their pages."""
+    """An address space: its PTEs that are not empty, and pages that no VMA has (`unmapped`), in the order of pages."""
 
     state: str
     mm_users: int
@@ -190,6 +190,7 @@ class Mm:
     on_mmlist: bool
     mmap_lock: int
     ptes: list[Pte]
+    unmapped: list[int]
 
 
 @dataclass(frozen=True, slots=True)

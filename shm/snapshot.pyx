@@ -16,7 +16,7 @@ from shm.folio cimport folio_t
 from shm.histogram cimport NR_BUCKETS, bucket_lower, histogram_t
 from shm.layout cimport (
     HEADER_BYTES, cluster_of, control_t, expected_of, file_page, geometry_t, layout_place, mapping_of, payload_of, percpu_of,
-    ptes_of, shmem_expected_of, trace_of,
+    ptes_of, shmem_expected_of, trace_of, unmapped_of,
 )
 from shm.lock cimport generation_of, holder_of, lock_t
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup
@@ -242,6 +242,7 @@ cdef class Snapshot:
                 found.append(self.pte(page, ptes[page], expected_of(&self.m, index)[page]))
         return Mm(
             name_of(MM_STATES, mm.state), mm.mm_users, mm.anon_vma, mm.memcg, mm.on_mmlist == MMLIST_ON, mm.mmap_lock, found,
+            [page for page in range(self.m.geo.pages) if unmapped_of(&self.m, index)[page]],
         )
 
     cdef object pte(self, uint64_t page, uint64_t pte, uint64_t expected):

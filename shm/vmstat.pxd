@@ -65,6 +65,9 @@ cdef enum:  # event
     EV_SHMEM_ALLOC  # large folios of files
     EV_SHMEM_FALLBACK
     EV_SHMEM_FALLBACK_CHARGE
+    EV_MUNMAPS
+    EV_MMAPS
+    EV_VM_FAULT_SIGSEGV  # an access to a page that no VMA has
     NR_EVENTS
 
 cdef enum:  # gauge: summed over CPUs: a CPU's own part may be negative

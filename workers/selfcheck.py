@@ -44,7 +44,7 @@ BREAKING: dict[str, tuple[Scripts, dict[str, Any]]] = {
         {"device": {"write_ns": 200_000}, "memcg": {"version": 1, "limit_pages": 48}},
     ),
 }
-EAGAIN, ENOMEM, EBUSY = -11, -12, -16
+EAGAIN, ENOMEM, EFAULT, EBUSY = -11, -12, -14, -16
 BEGUN: list[Step] = [("mm_init", 0), ("store", 0, 0, 8)]
 
 DISK = ("device", {"kind": "disk", "read_ns": 2_000, "write_ns": 2_000})
@@ -145,6 +145,16 @@ CHECKS = (
         {0: [("move", 0, 0, 7), ("load", 0, 0, 8)], 1: [("load", 0, 0, 7)]},
         {0: [None, 0], 1: [0]},
         (*BEGUN, ("dontneed", 0, 7), ("pageout", 0, 0, 4)),
+    ),
+    Check(
+        "unmapped while others fault",
+        {
+            0: [("munmap", 0, 0, 4), ("load", 0, 0), ("mmap", 0, 0, 4), ("load", 0, 0, 4)],
+            1: [("load", 0, 4, 8), ("store", 0, 4, 8)],
+            2: [("reclaim", 4)],
+        },
+        {0: [0, EFAULT, 0, 0], 1: [0, 0]},
+        (*BEGUN, ("pageout", 0, 0, 6)),
     ),
     Check(
         "files",

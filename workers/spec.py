@@ -49,6 +49,8 @@ Operation = Literal[
     "shmem_write",
     "shmem_truncate",
     "zswap_writeback",
+    "munmap",
+    "mmap",
 ]
 
 

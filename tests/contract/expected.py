@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "swapoff_loop": {"pages": 64},
     "shmem_fault": {"pages": 64},
 }
-MORE_LOADS = {"load": 30, "store": 40, "pageout": 10, "reclaim": 5}
+MORE_LOADS = {"load": 30, "store": 40, "pageout": 10, "reclaim": 5, "mmap": 6}
 
 
 def every_operation() -> dict[str, int]:

@@ -88,6 +88,16 @@ def two_owners(bits: int) -> Forge:
     return forge
 
 
+def unmapped(number: int, mm: int = 0) -> Forge:
+    """A page that no VMA has any more."""
+
+    def forge(world: World) -> None:
+        world.word("unmapped", mm * world.geometry.pages + number, 1)
+        world.put("mms", mm, "unmapped", 1)
+
+    return forge
+
+
 def in_zswap(more: Forge) -> Forge:
     """Entry 2 of zswap keeps the page that is swapped out, and then something is wrong."""
 
@@ -293,6 +303,12 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
     "Q20": [(word("cont_next", 1, 0), {"Q20"}), (word("cont_heads", 0, 2), {"Q20"})],
     "Q21": [(put("inodes", 1, "nrpages", 1), {"Q21"}), (put("inodes", 0, "swapped", -1), {"Q21"})],
     "Q23": [(word("mappings", 1, (1 << 58 | w.A_FREE_SLOT) << 1 | 1 | 1 << 55), {"Q1", "Q15", "Q21", "Q23"})],
+    "Q24": [
+        (unmapped(w.SWAPPED), {"Q24"}),
+        (word("unmapped", w.SWAPPED, 1), {"Q24"}),
+        (put("mms", 0, "unmapped", 1), {"Q24"}),
+        (unmapped(0, mm=1), {"Q24"}),
+    ],
     "Q22": [
         (put("zswap", 0, "stored_pages", 1), {"Q22"}),
         (put("zswap", 0, "free_entries", 2), {"Q22"}),

@@ -11,7 +11,8 @@ import pytest
 from workers.executors.script import Machine, small_spec
 from workers.workloads.script import OPERATIONS
 
-EXPECTED = {0, -2, -3, -11, -12, -16, -17, -19}  # and counts: no page, no mm, in use, no memory, busy, a page, no memcg
+# And counts: no page, no mm, in use, no memory, no VMA, busy, a page, no memcg.
+EXPECTED = {0, -2, -3, -11, -12, -14, -16, -17, -19}
 FILES = {"inodes": 2, "pages": 4}
 LARGE_FILES = {**FILES, "orders": (1, 2)}
 KNOBS = {"inject", "memory_max", "swap_max"}
@@ -20,7 +21,7 @@ Make = Callable[..., Machine]
 
 def random_step(dice: random.Random, mms: int, pages: int, memcgs: int, devices: int) -> tuple[Any, ...]:
     operations = sorted(set(OPERATIONS) - KNOBS)
-    weights = [{"load": 6, "store": 6, "pageout": 4, "fork": 2}.get(name, 1) for name in operations]
+    weights = [{"load": 6, "store": 6, "pageout": 4, "fork": 2, "mmap": 3}.get(name, 1) for name in operations]
     name = dice.choices(operations, weights)[0]
     pages = FILES["pages"] if name.startswith("shmem_") else pages
     first = dice.randrange(pages)

@@ -74,6 +74,7 @@ from workers.invariants.q20_count_memory import CountMemory
 from workers.invariants.q21_file_counts import FileCounts
 from workers.invariants.q22_zswap_pool import ZswapPool
 from workers.invariants.q23_large_entries import LargeEntries
+from workers.invariants.q24_outside_vmas import OutsideVmas
 from workers.invariants.t1_first_reference import FirstReference
 from workers.invariants.t2_free_unused import FreeUnused
 from workers.invariants.t3_insertion import Insertion
@@ -96,7 +97,7 @@ LAWS = {
         ReferenceCount(), InusePages(), FreePages(), Available(), CachedPages(), Swapcached(), FolioReferences(), BitIsCache(),
         NothingHeld(), CacheCanGo(),
         CgroupId(), SwapCharge(), MemoryCharge(), OnMmlist(), Content(), OneCopy(),
-        CleanIsACopy(), AfterSwapoff(), AfterExit(), CountMemory(), FileCounts(), ZswapPool(), LargeEntries(),
+        CleanIsACopy(), AfterSwapoff(), AfterExit(), CountMemory(), FileCounts(), ZswapPool(), LargeEntries(), OutsideVmas(),
         WaitersWake(), ClaimsEnd(), RefusedSleeps(), RetryHasACause(), SwapoffEnds(), OomHasACause(), LockOrder(), FirstReference(), FreeUnused(), Insertion(), GoodCopy(), CgroupRecord(),
         BlockDropped(), OneGeneration(), SlotsInUse(),
     )

@@ -1,14 +1,14 @@
 """What steps look at for laws of transitions: each warns where one is broken, and changes nothing that a protocol reads."""
 from libc.stdint cimport uint32_t, uint64_t
 from shm.atomic cimport load32, load64, load_i32
-from shm.folio cimport IO_OWNER, PG_CLAIMED, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, folio_nr_pages, folio_t
+from shm.folio cimport IO_OWNER, PG_CLAIMED, PG_ERROR, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, folio_nr_pages, folio_t
 from shm.inject cimport INJECT_DEVICE_ERROR
 from shm.layout cimport generation_of, layout_t, percpu_of, read_generation_of
 from shm.swapfile cimport swap_info_struct, swap_usage_in_pages
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport (
-    EV_ALLOC_FAILED, EV_CHARGE_FAILED, EV_READ_ERRORS, EV_SWAPCACHE_RETRY, WARN_READ_UNOWNED, WARN_RETRY_ALONE,
-    WARN_SLOT_RECYCLED, WARN_SPURIOUS_OOM, WARN_UNUSE_STUCK,
+    EV_ALLOC_FAILED, EV_CHARGE_FAILED, EV_SWAPCACHE_RETRY, WARN_READ_UNOWNED, WARN_RETRY_ALONE, WARN_SLOT_RECYCLED,
+    WARN_SPURIOUS_OOM, WARN_UNUSE_STUCK,
 )
 from workers.cpu cimport Cpu, count, warn
 from workers.mm.memcontrol cimport slot_of
@@ -71,12 +71,12 @@ cdef inline bint alone_at_work(Cpu cpu) noexcept nogil:
     return load32(&cpu.m.control.cpus_working) <= 1
 
 cdef inline bint reads_fail(layout_t *m) noexcept nogil:
-    """Whether some read may have ended with an error. Context: none."""
-    cdef uint32_t cpu
+    """Whether reads may end with an error, or the swap cache has a folio whose read did. Context: none."""
+    cdef uint64_t pfn
     if m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0:
         return True
-    for cpu in range(<uint32_t>m.geo.cpus):
-        if percpu_of(m, cpu).events[EV_READ_ERRORS] != 0:
+    for pfn in range(1, m.geo.folios):
+        if load32(&m.folios[pfn].flags) & (PG_SWAPCACHE | PG_ERROR) == (PG_SWAPCACHE | PG_ERROR):
             return True
     return False
 

@@ -18,4 +18,5 @@ cdef void swapcache_wake(Cpu cpu) noexcept nogil
 cdef void mmap_read_lock(Cpu cpu, uint32_t mm) noexcept nogil
 cdef void mmap_read_unlock(Cpu cpu, uint32_t mm) noexcept nogil
 cdef void mmap_write_lock(Cpu cpu, uint32_t mm) noexcept nogil
+cdef void mmap_write_downgrade(Cpu cpu, uint32_t mm) noexcept nogil
 cdef void mmap_write_unlock(Cpu cpu, uint32_t mm) noexcept nogil

@@ -363,6 +363,14 @@ cdef void mmap_write_lock(Cpu cpu, uint32_t mm) noexcept nogil:
     add32(&s.mmap_waiters, <uint32_t>-1)
 
 
+cdef void mmap_write_downgrade(Cpu cpu, uint32_t mm) noexcept nogil:
+    """Other readers may come beside this one. Context: mmap_lock held for writing, from here on for reading."""
+    cdef mm_struct *s = &cpu.m.mms[mm]
+    point(cpu, s, READS | WRITES)
+    store32(&s.mmap_lock, 1)
+    wake_event(cpu, s)
+
+
 cdef void mmap_write_unlock(Cpu cpu, uint32_t mm) noexcept nogil:
     """Context: mmap_lock held for writing."""
     cdef mm_struct *s = &cpu.m.mms[mm]

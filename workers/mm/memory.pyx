@@ -20,6 +20,7 @@ from workers.mm.page_alloc cimport (
     alloc_folio, alloc_large_folio, folio_clear, folio_get, folio_of, folio_pages, folio_put, folio_set, folio_test,
 )
 from workers.mm.page_io cimport swap_read_folio
+from workers.mm.vma cimport vma_has_range
 from workers.mm.protocol cimport vm_fault
 from workers.mm.rmap cimport folio_add_anon_rmap, pte_lock, pte_of, pte_unlock, set_pte
 from workers.mm.swapfile cimport swap_word
@@ -102,16 +103,16 @@ cdef bint can_swapin_thp(Cpu cpu, vm_fault *vmf, uint32_t nr) noexcept nogil:
 
 
 cdef uint64_t suitable_orders(Cpu cpu, vm_fault *vmf, uint64_t orders) noexcept nogil:
-    """Those orders in which fault and slot are aligned alike, and the range lies in the mm and in one cluster.
+    """Those orders in which fault and slot are aligned alike, and the range lies in one VMA and in one cluster.
 
-    Context: none.
+    Context: mmap_lock held.
     """
     cdef uint32_t order, nr
     cdef uint64_t found = 0
     for order in range(1, MAX_FOLIO_ORDER + 1):
         nr = <uint32_t>1 << order
-        if orders >> order & 1 and nr <= cpu.m.geo.cluster_slots and (vmf.page | (nr - 1)) < cpu.m.geo.pages and (
-                (vmf.page ^ swp_offset(vmf.entry)) & (nr - 1)) == 0:
+        if orders >> order & 1 and nr <= cpu.m.geo.cluster_slots and ((vmf.page ^ swp_offset(vmf.entry)) & (nr - 1)) == 0 and (
+                vma_has_range(cpu, vmf.mm, vmf.page & ~(nr - 1), nr)):
             found |= <uint64_t>1 << order
     return found
 

@@ -23,6 +23,7 @@ from workers.mm.page_alloc cimport (
 from workers.mm.rmap cimport (
     folio_add_anon_rmap, folio_remove_rmap, pte_lock, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte,
 )
+from workers.mm.vma cimport vma_has_range
 from workers.mm.vmscan_lists cimport lru_add
 from workers.mm.protocol cimport Protocol, vm_fault
 
@@ -56,7 +57,7 @@ cdef bint pte_range_none(Cpu cpu, uint32_t mm, uint32_t first, uint32_t nr) noex
 
 
 cdef uint32_t alloc_anon_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:
-    """A charged folio, the largest of the run's orders whose aligned range is empty and inside the mm; PFN_NONE.
+    """A charged folio, the largest of the run's orders whose aligned range is empty and inside the VMA; PFN_NONE.
 
     An order that has no block, or no charge, makes room for the next one. Context: mmap_lock held; may sleep.
     """
@@ -64,7 +65,8 @@ cdef uint32_t alloc_anon_folio(Cpu cpu, vm_fault *vmf) noexcept nogil:
     while order and cpu.m.geo.anon_orders:
         nr = <uint32_t>1 << order
         first = vmf.page & ~(nr - 1)
-        if cpu.m.geo.anon_orders >> order & 1 and first + nr <= cpu.m.geo.pages and pte_range_none(cpu, vmf.mm, first, nr):
+        if cpu.m.geo.anon_orders >> order & 1 and vma_has_range(cpu, vmf.mm, first, nr) and (
+                pte_range_none(cpu, vmf.mm, first, nr)):
             pfn = alloc_large_folio(cpu, order)
             if pfn and mem_cgroup_charge(cpu, pfn, vmf.memcg) == 0:
                 prep_anon_folio(cpu, vmf, pfn, first)

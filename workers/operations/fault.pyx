@@ -15,13 +15,13 @@ from shm.mm cimport (
 from shm.trace cimport TRACE_SWAP_IN
 from shm.vmstat cimport (
     EV_FAULT_RETRY, EV_OPERATIONS, EV_PGFAULT, EV_PGMAJFAULT, EV_REFAULT_RACED, EV_SWAP_INS, EV_VM_FAULT_OOM,
-    EV_VM_FAULT_OOM_SPURIOUS, EV_VM_FAULT_SIGBUS, LAT_COW, LAT_SWAP_IN, LAT_ZERO_FILL, WAIT_DEVICE, WAIT_FOLIO_LOCK, WARN_MAP_BAD_SLOT,
-    WARN_STALE_LOAD,
+    EV_VM_FAULT_OOM_SPURIOUS, EV_VM_FAULT_SIGBUS, EV_VM_FAULT_SIGSEGV, LAT_COW, LAT_SWAP_IN, LAT_ZERO_FILL, WAIT_DEVICE,
+    WAIT_FOLIO_LOCK, WARN_MAP_BAD_SLOT, WARN_STALE_LOAD,
 )
 from workers.cpu cimport Cpu, count, record, trace, warn
 from workers.mm.checks cimport check_oom, check_slot_kept, failures, present_generation
 from workers.mm.content cimport STAMP_CPU_SHIFT, content_belongs, content_identity, content_intact, content_stamp, content_write
-from workers.mm.errno cimport EIO, ENOMEM
+from workers.mm.errno cimport EFAULT, EIO, ENOMEM
 from workers.mm.filemap cimport (
     folio_lock, folio_trylock, folio_unlock, folio_wait_locked, mmap_read_lock, mmap_read_unlock,
 )
@@ -31,6 +31,7 @@ from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put, folio_test
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, ptes_unlock, set_pte
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
 from workers.mm.swapfile cimport swap_entry_referenced
+from workers.mm.vma cimport vma_has_range, vma_lookup
 from workers.operations.anonymous cimport do_anonymous_page, do_wp_page, page_identity
 from workers.operations.readahead cimport swap_update_readahead, swapin_readahead
 from workers.mm.protocol cimport (
@@ -132,14 +133,15 @@ cdef bint lock_or_retry(Cpu cpu, vm_fault *vmf, bint first) noexcept nogil:
 
 
 cdef void choose_range(Cpu cpu, vm_fault *vmf) noexcept nogil:
-    """What is mapped: the whole of a large folio if its range lies in the mm and all its PTEs name its slots, else a page.
+    """What is mapped: the whole of a large folio if its range lies in one VMA and all its PTEs name its slots, else a page.
 
     Context: folio locked, page-table lock held.
     """
     cdef uint32_t nr = folio_pages(cpu, vmf.folio), at = <uint32_t>(vmf.entry & (nr - 1)), first = vmf.page - at, i
     cdef uint64_t pte = vmf.orig_pte - (<uint64_t>at << 9)
     map_one(vmf, at)
-    if nr == 1 or vmf.page < at or first + nr > cpu.m.geo.pages or first // PTES_PER_PTL != (first + nr - 1) // PTES_PER_PTL:
+    if nr == 1 or vmf.page < at or first // PTES_PER_PTL != (first + nr - 1) // PTES_PER_PTL or (
+            not vma_has_range(cpu, vmf.mm, first, nr)):
         return
     for i in range(nr):
         if load64(pte_of(cpu, vmf.mm, first + i)) != pte + (<uint64_t>i << 9):
@@ -220,7 +222,10 @@ cdef int do_swap_page(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept n
 
 
 cdef int handle_fault(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept nogil:
-    """Context: mmap_lock held, dropped when FAULT_RETRY; sleeps."""
+    """FAULT_*, -ENOMEM, -EIO, -EFAULT. Context: mmap_lock held, dropped when FAULT_RETRY; sleeps."""
+    if not vma_lookup(cpu, vmf.mm, vmf.page):
+        count(cpu, EV_VM_FAULT_SIGSEGV)
+        return EFAULT
     if pte_present(vmf.orig_pte):
         return do_wp_page(cpu, p, vmf)
     if is_migration_pte(vmf.orig_pte):
@@ -257,7 +262,7 @@ cdef bint hit(Cpu cpu, vm_fault *vmf) noexcept nogil:
 
 
 cdef int access_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, bint write) noexcept nogil:
-    """A load or a store of the program. 0, or -ENOMEM, -EIO when the fault could not be served.
+    """A load or a store of the program. 0, or -ENOMEM, -EIO when the fault could not be served, -EFAULT: no VMA has the page.
 
     Context: mm_users held, no lock; sleeps.
     """

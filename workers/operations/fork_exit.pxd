@@ -1,4 +1,4 @@
-"""fork, exit, munmap (kernel: mm/memory.c copy_page_range, zap_pte_range; kernel/fork.c)."""
+"""fork, exit (kernel: mm/memory.c copy_page_range, zap_pte_range; kernel/fork.c)."""
 from libc.stdint cimport uint32_t
 from workers.cpu cimport Cpu
 from workers.mm.protocol cimport Protocol

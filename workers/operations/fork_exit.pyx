@@ -1,9 +1,10 @@
 """An address space begins, is copied, loses pages, ends. Its last user tears it down, as in the kernel."""
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from shm.atomic cimport add_i32, cas32, load64, store32, store64, store_i32
 from shm.folio cimport PG_ANON_EXCLUSIVE
-from shm.layout cimport expected_of, ptl_of
+from shm.layout cimport expected_of, ptl_of, unmapped_of
 from shm.mm cimport (
     MM_EXITING, MM_FORKING, MM_LIVE, MM_UNUSED, MM_WORDS, MMLIST_NONE, PTES_PER_PTL, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t,
     is_migration_pte, is_swap_pte, mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
@@ -132,6 +133,13 @@ cdef int copy_page_range(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) n
     return err
 
 
+cdef void copy_vmas(Cpu cpu, uint32_t parent, uint32_t child) noexcept nogil:
+    """Context: parent's mmap_lock held for writing; nobody uses the child yet."""
+    cpu.m.mms[child].unmapped = cpu.m.mms[parent].unmapped
+    if cpu.m.mms[parent].unmapped:
+        memcpy(unmapped_of(&cpu.m, child), unmapped_of(&cpu.m, parent), cpu.m.geo.pages)
+
+
 cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept nogil:
     """`child` becomes a copy of `parent` that shares all pages and slots. 0, -EAGAIN (child in use), -ENOMEM.
 
@@ -147,6 +155,7 @@ cdef int fork_mm(Cpu cpu, Protocol p, uint32_t parent, uint32_t child) noexcept 
     css_join(cpu, cpu.m.mms[parent].memcg)  # which the parent keeps online while its mmap_lock is held
     join_anon_vma(cpu, child, cpu.m.mms[parent].anon_vma, True)
     p.mmlist_fork(cpu, parent, child)
+    copy_vmas(cpu, parent, child)
     err = copy_page_range(cpu, p, parent, child)
     mmap_write_unlock(cpu, parent)
     point(cpu, &cpu.m.mms[child].state, WRITES)
@@ -204,6 +213,9 @@ cdef void mmput(Cpu cpu, Protocol p, uint32_t mm) noexcept nogil:
     store32(&s.on_mmlist, MMLIST_NONE)
     cpu.unlock(cpu.m.mmlist_lock)
     store64(&s.swap_readahead_info, 0)
+    if s.unmapped:
+        s.unmapped = 0
+        memset(unmapped_of(&cpu.m, mm), 0, cpu.m.geo.pages)
     css_leave(cpu, s.memcg)
     count(cpu, EV_EXITS)
     point(cpu, &s.state, WRITES)

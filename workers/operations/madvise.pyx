@@ -10,17 +10,53 @@ from shm.mm cimport PTE_ACCESSED, PTE_DIRTY, expect_freed, is_swap_pte, pte_pfn,
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_DONTNEEDS, EV_OPERATIONS, EV_PAGEOUTS
 from workers.cpu cimport READS, Cpu, count, point
+from workers.mm.errno cimport ENOMEM
 from workers.mm.filemap cimport folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
 from workers.mm.huge_memory cimport lock_to_split, split_isolated
 from workers.mm.page_alloc cimport (
     folio_clear, folio_of, folio_pages, folio_put, folio_test, folio_test_large, page_folio,
 )
 from workers.mm.rmap cimport pte_lock, pte_maps_folio, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte
+from workers.mm.vma cimport vma_end, vma_lookup
 from workers.mm.vmscan_lists cimport ISOLATE_BATCH, folio_deactivate, folio_isolate_lru, folio_mark_lazyfree
 from workers.operations.fork_exit cimport zap_range
 from workers.operations.readahead cimport read_slot
 from workers.operations.reclaim cimport shrink_folio_list
 from workers.mm.protocol cimport PIN_READ, Protocol
+
+
+cdef struct advised:  # a walk over the VMAs of a range
+    uint32_t mm
+    uint32_t first  # of the VMA at hand, or of what of it lies in the range
+    uint32_t end
+    uint32_t last  # where the range ends
+    int err
+
+
+cdef inline advised madvise_begin(Cpu cpu, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """Advice for pages [first, end) begins. Context: mm_users held, no lock; takes mmap_lock for reading; sleeps."""
+    cdef advised at
+    count(cpu, EV_OPERATIONS)
+    mmap_read_lock(cpu, mm)
+    at.mm = mm
+    at.first = at.end = first
+    at.last = end
+    at.err = 0
+    return at
+
+
+cdef inline bint madvise_next_vma(Cpu cpu, advised *at) noexcept nogil:
+    """Go on to what the range has of its next VMA (kernel: madvise_walk_vmas); -ENOMEM is told of a gap, which is left out.
+    False: there is none, and mmap_lock was given back. Context: mmap_lock held for reading."""
+    at.first = at.end
+    if at.first < at.last and not vma_lookup(cpu, at.mm, at.first):
+        at.err = ENOMEM
+        at.first = vma_end(cpu, at.mm, at.first, at.last)
+    if at.first == at.last:
+        mmap_read_unlock(cpu, at.mm)
+        return False
+    at.end = vma_end(cpu, at.mm, at.first, at.last)
+    return True
 
 
 cdef inline bint mapped_alone(Cpu cpu, uint32_t pfn) noexcept nogil:
@@ -101,30 +137,36 @@ cdef void split_ends(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t 
             split_at(cpu, p, mm, page, first, end)
 
 
-cdef uint32_t madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_PAGEOUT of pages [first, end). Returns how many left memory. Context: mm_users held, no lock; sleeps."""
+cdef uint32_t pageout_vma(Cpu cpu, Protocol p, advised *at) noexcept nogil:
+    """How many pages left memory. Context: mmap_lock held for reading; takes folio locks; sleeps."""
     cdef uint32_t[ISOLATE_BATCH] batch
-    cdef uint32_t n, stop, low = first, freed = 0
-    count(cpu, EV_OPERATIONS)
-    count(cpu, EV_PAGEOUTS)
-    mmap_read_lock(cpu, mm)
-    split_ends(cpu, p, mm, first, end)
-    while first < end:
-        stop = first + ISOLATE_BATCH if first + ISOLATE_BATCH < end else end
-        n = isolate_range(cpu, mm, first, stop, low, end, batch)
+    cdef uint32_t n, stop, first = at.first, freed = 0
+    split_ends(cpu, p, at.mm, first, at.end)
+    while first < at.end:
+        stop = min(first + ISOLATE_BATCH, at.end)
+        n = isolate_range(cpu, at.mm, first, stop, at.first, at.end, batch)
         freed += shrink_folio_list(cpu, p, batch, n, True)
         first = stop
-    mmap_read_unlock(cpu, mm)
     return freed
 
 
-cdef void madvise_dontneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_DONTNEED of pages [first, end). Context: mm_users held, no lock; sleeps."""
-    count(cpu, EV_OPERATIONS)
+cdef int madvise_pageout(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """MADV_PAGEOUT of pages [first, end). How many left memory, -ENOMEM. Context: mm_users held, no lock; sleeps."""
+    cdef advised at = madvise_begin(cpu, mm, first, end)
+    cdef int freed = 0
+    count(cpu, EV_PAGEOUTS)
+    while madvise_next_vma(cpu, &at):
+        freed += pageout_vma(cpu, p, &at)
+    return at.err if at.err else freed
+
+
+cdef int madvise_dontneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """MADV_DONTNEED of pages [first, end). 0, -ENOMEM. Context: mm_users held, no lock; sleeps."""
+    cdef advised at = madvise_begin(cpu, mm, first, end)
     count(cpu, EV_DONTNEEDS)
-    mmap_read_lock(cpu, mm)
-    zap_range(cpu, p, mm, first, end)
-    mmap_read_unlock(cpu, mm)
+    while madvise_next_vma(cpu, &at):
+        zap_range(cpu, p, mm, at.first, at.end)
+    return at.err
 
 
 cdef uint32_t cold_ptes(Cpu cpu, uint32_t mm, uint32_t page, uint32_t end) noexcept nogil:
@@ -144,21 +186,22 @@ cdef uint32_t cold_ptes(Cpu cpu, uint32_t mm, uint32_t page, uint32_t end) noexc
     return nr
 
 
-cdef void madvise_cold(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_COLD of pages [first, end): present ones that no other mm maps lose their marks of use.
+cdef int madvise_cold(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """MADV_COLD of pages [first, end): present ones that no other mm maps lose their marks of use. 0, -ENOMEM.
 
     Context: mm_users held, no lock; takes mmap_lock, page-table locks, under them lruvec locks; sleeps.
     """
-    cdef uint32_t nr
-    count(cpu, EV_OPERATIONS)
-    mmap_read_lock(cpu, mm)
-    split_ends(cpu, p, mm, first, end)
-    while first < end:
-        pte_lock(cpu, mm, first)
-        nr = cold_ptes(cpu, mm, first, end)
-        ptes_unlock(cpu, mm, first, first + nr)
-        first += nr
-    mmap_read_unlock(cpu, mm)
+    cdef advised at = madvise_begin(cpu, mm, first, end)
+    cdef uint32_t nr, page
+    while madvise_next_vma(cpu, &at):
+        split_ends(cpu, p, mm, at.first, at.end)
+        page = at.first
+        while page < at.end:
+            pte_lock(cpu, mm, page)
+            nr = cold_ptes(cpu, mm, page, at.end)
+            ptes_unlock(cpu, mm, page, page + nr)
+            page += nr
+    return at.err
 
 
 cdef void read_swap_cache(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t memcg) noexcept nogil:
@@ -176,22 +219,22 @@ cdef void read_swap_cache(Cpu cpu, Protocol p, swp_entry_t entry, uint32_t memcg
     p.unpin_device(cpu, entry, PIN_READ)
 
 
-cdef void madvise_willneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_WILLNEED of pages [first, end): each swap PTE is read under its lock, and its slot without it.
+cdef int madvise_willneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """MADV_WILLNEED of pages [first, end): each swap PTE is read under its lock, and its slot without it. 0, -ENOMEM.
 
     Context: mm_users held, no lock; takes mmap_lock, page-table locks; sleeps.
     """
+    cdef advised at = madvise_begin(cpu, mm, first, end)
     cdef uint32_t page
     cdef uint64_t pte
-    count(cpu, EV_OPERATIONS)
-    mmap_read_lock(cpu, mm)
-    for page in range(first, end):
-        pte_lock(cpu, mm, page)
-        pte = load64(pte_of(cpu, mm, page))
-        pte_unlock(cpu, mm, page)
-        if is_swap_pte(pte):
-            read_swap_cache(cpu, p, pte_to_swp_entry(pte), load32(&cpu.m.mms[mm].memcg))
-    mmap_read_unlock(cpu, mm)
+    while madvise_next_vma(cpu, &at):
+        for page in range(at.first, at.end):
+            pte_lock(cpu, mm, page)
+            pte = load64(pte_of(cpu, mm, page))
+            pte_unlock(cpu, mm, page)
+            if is_swap_pte(pte):
+                read_swap_cache(cpu, p, pte_to_swp_entry(pte), load32(&cpu.m.mms[mm].memcg))
+    return at.err
 
 
 cdef bint is_only_copy(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
@@ -244,18 +287,20 @@ cdef uint32_t free_ptes(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_
     return nr
 
 
-cdef void madvise_free(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
-    """MADV_FREE of pages [first, end): slots go at once, memory when reclaim comes, unless it is stored to before.
+cdef int madvise_free(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint32_t end) noexcept nogil:
+    """MADV_FREE of pages [first, end): slots go at once, memory when reclaim comes, unless it is stored to before. 0,
+    -ENOMEM.
 
     Context: mm_users held, no lock; takes mmap_lock, page-table locks; sleeps.
     """
-    cdef uint32_t nr
-    count(cpu, EV_OPERATIONS)
-    mmap_read_lock(cpu, mm)
-    split_ends(cpu, p, mm, first, end)
-    while first < end:
-        pte_lock(cpu, mm, first)
-        nr = free_ptes(cpu, p, mm, first, end)
-        ptes_unlock(cpu, mm, first, first + nr)
-        first += nr
-    mmap_read_unlock(cpu, mm)
+    cdef advised at = madvise_begin(cpu, mm, first, end)
+    cdef uint32_t nr, page
+    while madvise_next_vma(cpu, &at):
+        split_ends(cpu, p, mm, at.first, at.end)
+        page = at.first
+        while page < at.end:
+            pte_lock(cpu, mm, page)
+            nr = free_ptes(cpu, p, mm, page, at.end)
+            ptes_unlock(cpu, mm, page, page + nr)
+            page += nr
+    return at.err

@@ -21,6 +21,7 @@ from workers.mm.memory cimport slot_in_cache
 from workers.mm.page_alloc cimport folio_get, folio_of, folio_put, folio_test, folio_test_large, page_folio
 from workers.mm.rmap cimport pte_lock, pte_of, pte_unlock, ptep_get, ptes_unlock, set_pte
 from workers.mm.swap_state cimport swap_cache_get_folio
+from workers.mm.vma cimport vma_lookup
 from workers.mm.protocol cimport PIN_READ, Protocol
 
 cdef enum:
@@ -167,8 +168,9 @@ cdef int move_swapped(Cpu cpu, Protocol p, move_t *move) noexcept nogil:
 
 
 cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32_t dst) noexcept nogil:
-    """Move page `src` of an mm to `dst`. 0, -ENOENT: no page, -EEXIST: there is one at `dst`, -EBUSY: another mm has it
-    too, or a large folio caches it, -EAGAIN: it changed meanwhile, and the program asks again if it likes.
+    """Move page `src` of an mm to `dst`. 0, -ENOENT: no page, or no VMA at one of the two, -EEXIST: there is one at
+    `dst`, -EBUSY: another mm has it too, or a large folio caches it, -EAGAIN: it changed meanwhile, and the program asks
+    again if it likes.
 
     Context: mm_users held, no lock; takes mmap_lock for reading, folio lock, page-table locks; sleeps.
     """
@@ -179,6 +181,8 @@ cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32
     move.src = src
     move.dst = dst
     mmap_read_lock(cpu, mm)
+    if not vma_lookup(cpu, mm, src) or not vma_lookup(cpu, mm, dst):
+        result = ENOENT
     while result == MOVE_SPLIT:
         move.pte = ptep_get(cpu, mm, src)
         if ptep_get(cpu, mm, dst) != 0:

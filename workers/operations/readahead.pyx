@@ -17,6 +17,7 @@ from workers.mm.page_io cimport swap_read_folio
 from workers.mm.protocol cimport PIN_READAHEAD, Protocol, vm_fault
 from workers.mm.rmap cimport ptep_get
 from workers.mm.swapfile cimport si_of
+from workers.mm.vma cimport vma_end, vma_start
 
 cdef enum:  # of mm->swap_readahead_info: page << 12 | window << 6 | hits
     RA_PAGE_SHIFT = 12
@@ -59,7 +60,7 @@ cdef uint32_t cluster_window(Cpu cpu, swap_info_struct *si, uint32_t offset) noe
 
 
 cdef window_t vma_window(Cpu cpu, vm_fault *vmf) noexcept nogil:
-    """Pages to read, in the same page table; ahead of a walk, behind a walk backwards, else around the one that is wanted.
+    """Pages to read, of the same VMA and in the same page table; ahead of a walk, behind a walk backwards, else around the one that is wanted.
 
     Context: mmap_lock held for reading; the counts are guesses (kernel: swap_vma_ra_win).
     """
@@ -77,12 +78,12 @@ cdef window_t vma_window(Cpu cpu, vm_fault *vmf) noexcept nogil:
     win = swapin_nr_pages(last, page, seen & RA_MASK, cpu.m.control.readahead_pages, seen >> RA_WIN_SHIFT & RA_MASK)
     store64(info, page << RA_PAGE_SHIFT | <uint64_t>win << RA_WIN_SHIFT)
     floor = page - page % PTES_PER_PTL
-    ceiling = floor + PTES_PER_PTL
-    if ceiling > cpu.m.geo.pages:
-        ceiling = cpu.m.geo.pages
+    ceiling = min(floor + PTES_PER_PTL, cpu.m.geo.pages)
     left = 0 if page == last + 1 else win - 1 if last == page + 1 else (win - 1) // 2
     w.first = page - left if page >= floor + left else floor
     w.end = page - left + win if page - left + win < ceiling else ceiling
+    w.first = vma_start(cpu, vmf.mm, <uint32_t>page, <uint32_t>w.first)
+    w.end = vma_end(cpu, vmf.mm, <uint32_t>page, <uint32_t>w.end)
     return w
 
 

@@ -30,6 +30,7 @@ from workers.mm.swap_discard cimport flush_discard_work
 from workers.mm.swap_count cimport free_swap_count_continuations
 from workers.mm.swap_state cimport folio_matches_swap_entry, swap_cache_get_folio
 from workers.mm.swapfile cimport swap_entry_referenced, swap_free
+from workers.mm.vma cimport vma_lookup
 from workers.operations.fork_exit cimport mmput
 from workers.operations.readahead cimport swapin_readahead
 from workers.operations.shmem cimport shmem_unuse
@@ -67,11 +68,11 @@ cdef int unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
 
 
 cdef int unuse_page(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t device) noexcept nogil:
-    """One page of one mm, if it lies on the device. 0, -ENOMEM, -EAGAIN: once more. Context: mmap_lock held for reading; sleeps."""
+    """One page of one mm, if a VMA has it and it lies on the device. 0, -ENOMEM, -EAGAIN: once more. Context: mmap_lock held for reading; sleeps."""
     cdef vm_fault vmf
     cdef int result = 0
     vmf.orig_pte = ptep_get(cpu, mm, page)
-    if not p.unuse_wants(cpu, vmf.orig_pte, device):
+    if not vma_lookup(cpu, mm, page) or not p.unuse_wants(cpu, vmf.orig_pte, device):
         return 0
     vmf.mm = mm
     vmf.page = page

@@ -13,6 +13,7 @@ from workers.races.faults import FAULTS
 from workers.races.large import LARGE
 from workers.races.madvise import MADVISE
 from workers.races.memcg import MEMCG
+from workers.races.mmap import MMAP
 from workers.races.move import MOVE
 from workers.races.race import SMALL, Race, Step
 from workers.races.sharing import SHARING
@@ -25,6 +26,6 @@ __all__ = ["RACES", "SMALL", "Race", "Step"]
 
 RACES: dict[str, Race] = {
     race.name: race
-    for subject in (FAULTS, SHARING, MADVISE, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS, SHMEM, SHMEM_LARGE, ZSWAP, LARGE)
+    for subject in (FAULTS, SHARING, MADVISE, MMAP, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS, SHMEM, SHMEM_LARGE, ZSWAP, LARGE)
     for race in subject
 }

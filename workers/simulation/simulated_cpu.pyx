@@ -9,7 +9,7 @@ from shm.trace cimport TRACE_TICK_SLEEP
 from shm.vmstat cimport (
     EV_TICK_SLEEPS, WAIT_CLUSTER_LOCK, WAIT_OTHER_LOCK, WAIT_PAGE_TABLE_LOCK, WAIT_TICK_SLEEP,
 )
-from workers.cpu cimport STEP_TICK, Cpu, account, count, might_sleep, sleeping_lock, sleeping_unlock, trace
+from workers.cpu cimport READS, STEP_TICK, WRITES, Cpu, account, count, might_sleep, sleeping_lock, sleeping_unlock, trace
 from workers.lockdep cimport lockdep_acquire
 from workers.simulation.simulator cimport Simulator, lock_stat_t
 
@@ -118,7 +118,8 @@ cdef class SimulatedCpu(Cpu):
     cdef void step(self, int kind, void *obj, int access) noexcept nogil:
         """The way into a fault and back is paid with its mmap_lock; memcg counters are charged for in batches."""
         cdef uint64_t offset = <uint64_t>(<char *>obj - self.m.base) if obj != NULL else 0, more = 0
-        if self.mms_at <= offset < self.mms_end and (offset - self.mms_at) % sizeof(mm_struct) == 0:
+        if self.mms_at <= offset < self.mms_end and (offset - self.mms_at) % sizeof(mm_struct) == 0 and (
+                access != (READS | WRITES)):  # as a downgrade is, which keeps the lock
             more = self.simulator.costs.exit if self.faulting else self.simulator.costs.entry
             self.faulting = not self.faulting
         elif self.counters_at <= offset < self.counters_end:

@@ -20,6 +20,8 @@ cdef enum:
     MIX_SHMEM_WRITE
     MIX_SHMEM_TRUNCATE
     MIX_ZSWAP_WRITEBACK
+    MIX_MUNMAP
+    MIX_MMAP
     NR_MIX
 
 cdef class Mix(Workload):

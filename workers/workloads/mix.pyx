@@ -12,6 +12,7 @@ from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init, mmput
 from workers.operations.madvise cimport (
     madvise_cold, madvise_dontneed, madvise_free, madvise_pageout, madvise_willneed,
 )
+from workers.operations.mmap cimport mmap_fixed, munmap
 from workers.operations.move cimport userfaultfd_move
 from workers.operations.reclaim cimport memory_reclaim
 from workers.operations.shmem cimport shmem_read, shmem_write
@@ -21,11 +22,11 @@ from workers.mm.protocol cimport Protocol
 from workers.workloads.workload cimport MEMCG, Workload, home_memcg, populate
 
 cdef enum:
-    RANGE_PAGES = 16  # of one madvise
+    RANGE_PAGES = 16  # of one madvise, munmap or mmap
     RECLAIM_PAGES = 32
 
 OPERATIONS = ("load", "store", "pageout", "dontneed", "reclaim", "fork", "exit", "swapoff", "cold",
-              "willneed", "free", "move", "shmem_read", "shmem_write", "shmem_truncate", "zswap_writeback")
+              "willneed", "free", "move", "shmem_read", "shmem_write", "shmem_truncate", "zswap_writeback", "munmap", "mmap")
 
 
 cdef class Mix(Workload):
@@ -69,6 +70,10 @@ cdef class Mix(Workload):
             madvise_free(cpu, p, mm, page, end)
         elif operation == MIX_MOVE:
             self.move_page(cpu, p, mm, page)
+        elif operation == MIX_MUNMAP:
+            munmap(cpu, p, mm, page, end)
+        elif operation == MIX_MMAP:
+            mmap_fixed(cpu, p, mm, page, end)
         elif operation == MIX_FORK:
             count(cpu, EV_OPERATIONS)
             fork_mm(cpu, p, mm, self.find(cpu, MM_UNUSED))

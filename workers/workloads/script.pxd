@@ -28,6 +28,8 @@ cdef enum:
     SCRIPT_SHMEM_WRITE
     SCRIPT_SHMEM_TRUNCATE
     SCRIPT_ZSWAP_WRITEBACK
+    SCRIPT_MUNMAP
+    SCRIPT_MMAP
     ESRCH = -3  # of a step: the mm is not alive
 
 cdef struct script_step:

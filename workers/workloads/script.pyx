@@ -2,14 +2,16 @@
 
     step                            result
     ("mm_init", mm)                 0; -EAGAIN: in use, -ENODEV: its memcg is gone
-    ("load", mm, page[, end])       0; -ENOMEM, -EIO of the first page that could not be had; -ESRCH: no such mm
+    ("load", mm, page[, end])       0; -ENOMEM, -EIO, -EFAULT of the first page that could not be had; -ESRCH: no such mm
     ("store", mm, page[, end])      as load
-    ("pageout", mm, page[, end])    pages that left memory; -ESRCH
-    ("dontneed", mm, page[, end])   0; -ESRCH
-    ("cold", mm, page[, end])       0; -ESRCH
-    ("willneed", mm, page[, end])   0; -ESRCH
-    ("free", mm, page[, end])       0; -ESRCH
-    ("move", mm, page, to)          0; -ENOENT: no page, -EEXIST: one is there, -EBUSY: shared, or of a large folio, -EAGAIN: it
+    ("pageout", mm, page[, end])    pages that left memory; -ENOMEM: no VMA has some of them; -ESRCH
+    ("dontneed", mm, page[, end])   0; -ENOMEM; -ESRCH
+    ("cold", mm, page[, end])       0; -ENOMEM; -ESRCH
+    ("willneed", mm, page[, end])   0; -ENOMEM; -ESRCH
+    ("free", mm, page[, end])       0; -ENOMEM; -ESRCH
+    ("munmap", mm, page[, end])     0; -ESRCH
+    ("mmap", mm, page[, end])       0: empty pages are there (MAP_FIXED); -ESRCH
+    ("move", mm, page, to)          0; -ENOENT: no page, or no VMA, -EEXIST: one is there, -EBUSY: shared, or of a large folio, -EAGAIN: it
                                     changed; -ESRCH
     ("fork", mm, child)             0; -EAGAIN: child in use, -ENOMEM: a slot takes no further reference; -ESRCH
     ("exit", mm)                    0; -EAGAIN: not alive
@@ -43,6 +45,7 @@ from workers.operations.fork_exit cimport exit_mm, fork_mm, mm_init, mmput
 from workers.operations.madvise cimport (
     madvise_cold, madvise_dontneed, madvise_free, madvise_pageout, madvise_willneed,
 )
+from workers.operations.mmap cimport mmap_fixed, munmap
 from workers.operations.memcg cimport cgroup_attach_mm, mem_cgroup_css_offline, mem_cgroup_css_online
 from workers.operations.move cimport userfaultfd_move
 from workers.operations.reclaim cimport memory_reclaim
@@ -82,6 +85,8 @@ OPERATIONS = {
     "cold": (SCRIPT_COLD, RANGE),
     "willneed": (SCRIPT_WILLNEED, RANGE),
     "free": (SCRIPT_FREE, RANGE),
+    "munmap": (SCRIPT_MUNMAP, RANGE),
+    "mmap": (SCRIPT_MMAP, RANGE),
     "move": (SCRIPT_MOVE, ("mm", "page", "to")),
     "shmem_read": (SCRIPT_SHMEM_READ, FILE_RANGE),
     "shmem_write": (SCRIPT_SHMEM_WRITE, FILE_RANGE),
@@ -161,14 +166,12 @@ cdef class Script:
         if s.operation == SCRIPT_PAGEOUT:
             return madvise_pageout(cpu, p, s.mm, s.first, s.end)
         if s.operation == SCRIPT_DONTNEED:
-            madvise_dontneed(cpu, p, s.mm, s.first, s.end)
-        elif s.operation == SCRIPT_COLD:
-            madvise_cold(cpu, p, s.mm, s.first, s.end)
-        elif s.operation == SCRIPT_WILLNEED:
-            madvise_willneed(cpu, p, s.mm, s.first, s.end)
-        elif s.operation == SCRIPT_FREE:
-            madvise_free(cpu, p, s.mm, s.first, s.end)
-        return 0
+            return madvise_dontneed(cpu, p, s.mm, s.first, s.end)
+        if s.operation == SCRIPT_COLD:
+            return madvise_cold(cpu, p, s.mm, s.first, s.end)
+        if s.operation == SCRIPT_WILLNEED:
+            return madvise_willneed(cpu, p, s.mm, s.first, s.end)
+        return madvise_free(cpu, p, s.mm, s.first, s.end)
 
     cdef int64_t on_mm(self, Cpu cpu, Protocol p, script_step *s) noexcept nogil:
         """An operation on an mm that somebody may end meanwhile: our use of it keeps it whole."""
@@ -184,6 +187,10 @@ cdef class Script:
             result = fork_mm(cpu, p, s.mm, s.first)
         elif s.operation == SCRIPT_MOVE:
             result = userfaultfd_move(cpu, p, s.mm, s.first, s.end)
+        elif s.operation == SCRIPT_MUNMAP:
+            munmap(cpu, p, s.mm, s.first, s.end)
+        elif s.operation == SCRIPT_MMAP:
+            mmap_fixed(cpu, p, s.mm, s.first, s.end)
         else:
             result = self.advise(cpu, p, s)
         mmput(cpu, p, s.mm)
