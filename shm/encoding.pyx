@@ -61,13 +61,15 @@ def present_pte(uint32_t pfn, bint write) -> int:
 
 
 def decode_pte(uint64_t pte) -> tuple[str, int]:
-    """What a page-table entry is (`none`, `present`, `swap`, `migration`, `unknown`), and its PFN or swp_entry_t."""
+    """What a page-table entry is (`none`, `present`, `swap`, `migration`, `poisoned`, `unknown`), and its PFN or swp_entry_t."""
     if mm.pte_present(pte):
         return "present", mm.pte_pfn(pte)
     if mm.is_migration_pte(pte):
         return "migration", mm.pte_pfn(pte)
     if mm.is_swap_pte(pte):
         return "swap", mm.pte_to_swp_entry(pte)
+    if mm.is_poisoned_pte(pte):
+        return "poisoned", 0
     return ("none" if pte == 0 else "unknown"), 0
 
 

@@ -6,6 +6,7 @@
           | PFN                       |          | D | A  | W | 1 |    present: dirty, accessed, writable
           | offset                    |   type   |   | E  | 1 | 0 |    swap: E exclusive
           | PFN                       |   E W 1  | D | A  | 0 | 0 |    migration: its folio is being split; E exclusive
+          |  0                        | P        | 0 | 0  | 0 | 0 |    poisoned: its slot could not be read when swapoff came
           +---------------------------+----------+---+----+---+---+
 
 `expected` holds what the program that owns the memory last stored, page by page: the oracle of every load.
@@ -35,6 +36,7 @@ cdef enum:  # pte_bit
     PTE_MIGRATION = 16
     PTE_MIGRATION_WRITE = 32
     PTE_MIGRATION_EXCLUSIVE = 64
+    PTE_POISONED = 128
 
 cdef enum:  # mm_state
     MM_UNUSED = 0
@@ -100,6 +102,10 @@ cdef inline bint is_swap_pte(uint64_t pte) noexcept nogil:
 
 cdef inline bint is_migration_pte(uint64_t pte) noexcept nogil:
     return (pte & (PTE_PRESENT | PTE_SWAP | PTE_MIGRATION)) == PTE_MIGRATION
+
+cdef inline bint is_poisoned_pte(uint64_t pte) noexcept nogil:
+    """An access ends in VM_FAULT_SIGBUS (kernel: is_poisoned_swp_entry)."""
+    return pte == PTE_POISONED
 
 cdef inline uint64_t mk_migration_pte(uint64_t pte, bint exclusive) noexcept nogil:
     """What stands in a present entry's place while its folio is split; `pte_of_migration` brings the entry back."""

@@ -167,8 +167,8 @@ class Folio:
 
 @dataclass(frozen=True, slots=True)
 class Pte:
-    """A page-table entry that is not empty: `pfn` if present or being split, `entry` if swapped out. `expected`: stamp
-    of the last store."""
+    """A page-table entry that is not empty: `pfn` if present or being split, `entry` if swapped out, neither if it is
+    lost (`poisoned`). `expected`: stamp of the last store."""
 
     page: int
     pfn: int | None
@@ -177,6 +177,7 @@ class Pte:
     dirty: bool
     exclusive: bool
     expected: int
+    poisoned: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from shm.layout cimport (
 from shm.lock cimport generation_of, holder_of, lock_t
 from shm.memcg cimport COUNTER_MEMORY, COUNTER_MEMSW, COUNTER_SWAP, CSS_MEMBER, CSS_ONLINE, mem_cgroup
 from shm.mm cimport (
-    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, is_migration_pte, is_swap_pte, mm_struct, pte_of_migration, pte_pfn,
+    MMLIST_ON, PTE_DIRTY, PTE_SWP_EXCLUSIVE, PTE_WRITE, is_migration_pte, is_poisoned_pte, is_swap_pte, mm_struct, pte_of_migration, pte_pfn,
     pte_present, pte_to_swp_entry,
 )
 from shm.percpu cimport percpu_t
@@ -249,9 +249,10 @@ cdef class Snapshot:
         if is_migration_pte(pte):
             pte = pte_of_migration(pte)
         if pte_present(pte):
-            return Pte(page, pte_pfn(pte), None, pte & PTE_WRITE != 0, pte & PTE_DIRTY != 0, False, expected)
+            return Pte(page, pte_pfn(pte), None, pte & PTE_WRITE != 0, pte & PTE_DIRTY != 0, False, expected, False)
         entry = entry_of(pte_to_swp_entry(pte)) if is_swap_pte(pte) else None
-        return Pte(page, None, entry, False, False, pte & PTE_SWP_EXCLUSIVE != 0, expected)
+        return Pte(page, None, entry, False, False, entry is not None and pte & PTE_SWP_EXCLUSIVE != 0, expected,
+                   is_poisoned_pte(pte))
 
     def inode(self, index: int) -> Inode:
         """One file of tmpfs with the pages that it has."""

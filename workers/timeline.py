@@ -75,11 +75,11 @@ class FolioState(Model):
 
 
 class PteState(Model):
-    """A page-table entry: none, present with the PFN of its folio, or swap with its slot; no other bits."""
+    """A page-table entry: none, present with the PFN of its folio, swap with its slot, or poisoned; no other bits."""
 
     mm: int
     page: int
-    kind: Literal["none", "present", "swap"]
+    kind: Literal["none", "present", "swap", "poisoned"]
     pfn: int | None = None
     slot: str | None = Field(None, pattern=r"^\d+:\d+$", description="device:offset")
 

@@ -76,11 +76,22 @@ def test_a_store_keeps_a_freed_page(machine: Make) -> None:
     assert (later.events["pswpout"], later.events["pswpin"]) == (1, 1)
 
 
-def test_free_leaves_shared_pages_alone(machine: Make) -> None:
+def test_free_leaves_shared_pages_alone_that_are_dirty_or_in_the_swap_cache(machine: Make) -> None:
     m = machine()
-    m.play_soundly({0: [*STORED, ("fork", 0, 1), ("free", 0, 0, 4), ("reclaim", 8)]})
+    m.play_soundly({0: [*STORED, ("fork", 0, 1), ("reclaim", 8), ("load", 0, 0, 4), ("load", 1, 0, 4)]})
+    m.play_soundly({0: [("free", 0, 0, 4), ("reclaim", 8)]})
     played = m.play_soundly({1: [("load", 1, 0, 4), ("load", 0, 0, 4)]})
     assert played.events["zero_fill"] == 0
+
+
+def test_free_of_a_clean_shared_page_takes_it_from_whoever_gave_it_up(machine: Make, protocol: str) -> None:
+    """No flag of the folio says that it is dirty yet: the other process's PTE does. Where a swap-in may leave neither dirty,
+    nobody gives up what is shared."""
+    m = machine()
+    m.play_soundly({0: [*STORED, ("fork", 0, 1), ("free", 0, 0, 4), ("reclaim", 8)]})
+    gone = 0 if protocol in ("has_cache", "has_cache_waitqueue") else 4
+    assert m.play_soundly({1: [("load", 1, 0, 4)]}).events["zero_fill"] == 0
+    assert m.play_soundly({0: [("load", 0, 0, 4)]}).events["zero_fill"] == gone
 
 
 def test_a_child_of_a_freed_page_may_lose_it_too(machine: Make) -> None:

@@ -9,7 +9,7 @@ from shm.snapshot import Snapshot
 from workers.executors.script import Machine
 from workers.workloads.script import Scripts
 
-EBUSY, ENOMEM = -16, -12
+EBUSY, EEXIST, EFAULT, EIO, ENOMEM = -16, -17, -14, -5, -12
 Make = Callable[..., Machine]
 
 
@@ -64,6 +64,25 @@ def test_swapoff_without_memory_leaves_the_device_as_it_was(machine: Make) -> No
         assert s.control().total_swap_pages == 47
     again = m.play_soundly({2: [("load", 0, 0, 8), ("load", 1, 0, 8), ("exit", 1), ("memory_max", 40), ("swapoff",)]})
     assert again.results == {2: [0, 0, 0, 0, 0]}
+
+
+def test_a_page_that_cannot_be_read_is_lost_and_the_device_goes(machine: Make) -> None:
+    """Its PTE says so, to a child too, until the page is dropped, given up or unmapped; nobody moves it."""
+    m = machine()
+    m.play_soundly({0: [("mm_init", 0), ("store", 0, 0, 8), ("pageout", 0, 0, 4), ("inject", "device_error", 1_000_000)]})
+    played = m.play_soundly({1: [("swapoff",), ("inject", "device_error", 0)]})
+    assert played.results == {1: [0, 0]}
+    assert played.events["read_errors"] > 0
+    with Snapshot(m.buf) as s:
+        assert [pte.page for pte in s.mm(0).ptes if pte.poisoned] == [0, 1, 2, 3]
+        assert (s.device(0).inuse_pages, s.memcg(1).memory) == (0, 4)
+    told = m.play_soundly({0: [("load", 0, 0), ("store", 0, 1), ("move", 0, 2, 2), ("fork", 0, 1), ("load", 1, 3)]})
+    assert told.results == {0: [EIO, EIO, EEXIST, 0, EIO]}
+    assert told.events["vm_fault_sigbus"] == 3
+    m.play_soundly({0: [("dontneed", 0, 7), ("swapon",)]})
+    ends = [("move", 0, 0, 7), ("dontneed", 0, 0), ("free", 0, 1), ("munmap", 0, 2), ("mmap", 0, 2, 4), ("pageout", 0, 0, 8)]
+    played = m.play_soundly({2: [*ends, ("load", 0, 0, 8), ("exit", 1)]})
+    assert played.results == {2: [EFAULT, 0, 0, 0, 0, 0, 0, 0]}
 
 
 def test_swapoff_while_others_fault(machine: Make, schedules: int) -> None:

@@ -116,6 +116,7 @@ def test_a_present_pte_keeps_its_folio(pfn: int, write: bool) -> None:
 def test_an_empty_pte_is_nothing() -> None:
     assert e.decode_pte(0) == ("none", 0)
     assert e.decode_pte(4) == ("unknown", 0)
+    assert e.decode_pte(128) == ("poisoned", 0)
 
 
 @given(st.integers(0, (1 << 41) - 1))

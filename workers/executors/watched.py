@@ -246,7 +246,7 @@ class Ptes:
         if kind == "swap":
             device, offset = decode_swp_entry(value)
             return PteState(mm=mm, page=page, kind="swap", slot=f"{device}:{offset}")
-        return PteState(mm=mm, page=page, kind="present" if kind == "present" else "none", pfn=value or None)
+        return PteState(mm=mm, page=page, kind=kind if kind in ("present", "poisoned") else "none", pfn=value or None)
 
 
 def _signed(value: int) -> int:

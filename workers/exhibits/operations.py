@@ -119,6 +119,20 @@ OPERATIONS: tuple[Exhibit, ...] = (
         "71e2d666ef85; of migration fc346d0a70a1",
     ),
     Exhibit(
+        39,
+        "A child gives up its parent's only copy",
+        2026,
+        "lazyfree_bypassed",
+        "has_cache",
+        "free_child",
+        ("Q15",),
+        "A page is loaded from a synchronous device past the swap cache: its slot is free then, its PTE and its folio "
+        "are clean. The process forks, and the child gives the page up by MADV_FREE, which asks who else maps a folio "
+        "only if that is dirty or in the swap cache. Reclaim finds no dirty PTE either, and drops the page: the parent "
+        "reads zeroes. Versions that swap in through the swap cache mark the folio dirty when they free its slot.",
+        "found by mixed runs of swaprace; as the steps of 4.15 to 6.19 read, unconfirmed upstream",
+    ),
+    Exhibit(
         35,
         "swapoff looks up what is no entry",
         2025,

@@ -4,7 +4,7 @@ from workers.invariants.law cimport StepLaw
 
 
 cdef class SwapoffEnds(StepLaw):
-    """A round of swapoff that begins when nobody else is at work any more leaves fewer slots in use, unless reads fail."""
+    """A round of swapoff that begins when nobody else is at work any more leaves fewer slots in use."""
 
     def __cinit__(self):
         self.id = "L6"

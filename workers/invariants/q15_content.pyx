@@ -2,14 +2,16 @@
 
 `expected` holds the stamp of the last store of each page of each mm. The page itself lies in a mapped folio, in the
 folio of the swap cache when that is uptodate, or else in the block of its slot. One that was given up by MADV_FREE may be
-gone, one that was moved has the identity of its first address.
+gone, one that was moved has the identity of its first address. Of one whose PTE, or word, says that it is lost nothing is
+expected: its slot could not be read, and F6 sees to it that a read has failed.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
 from shm.folio cimport PG_UPTODATE, folio_t
 from shm.layout cimport expected_of, file_page, layout_t, mapping_of, payload_of, ptes_of, shmem_expected_of
 from shm.mm cimport (
-    expected_freed, expected_moved, expected_stamp, is_migration_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
+    expected_freed, expected_moved, expected_stamp, is_migration_pte, is_poisoned_pte, is_swap_pte, pte_pfn, pte_present,
+    pte_to_swp_entry,
 )
 from shm.shmem cimport radix_to_swp_entry, shmem_identity, word_is_folio, word_is_swap, word_to_pfn
 from shm.swp_entry cimport swp_entry_t, swp_offset, swp_type
@@ -38,7 +40,7 @@ cdef void look(layout_t *m, uint32_t mm, uint64_t page, uint64_t pte, finding_t 
         if not entry_exists(m, pte_to_swp_entry(pte)):
             return  # P1 tells it
         copy = swapped_copy(m, pte_to_swp_entry(pte))
-    elif stamp == 0 or expected_freed(expected):
+    elif stamp == 0 or expected_freed(expected) or is_poisoned_pte(pte):
         return
     if copy == NULL:
         tell(out, b"mm %lu page %lu is lost: PTE 0x%lx, and no copy of stamp 0x%lx", mm, page, pte, stamp)

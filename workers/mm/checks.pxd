@@ -1,8 +1,7 @@
 """What steps look at for laws of transitions: each warns where one is broken, and changes nothing that a protocol reads."""
 from libc.stdint cimport uint32_t, uint64_t
 from shm.atomic cimport load32, load64, load_i32
-from shm.folio cimport IO_OWNER, PG_CLAIMED, PG_ERROR, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, folio_nr_pages, folio_t
-from shm.inject cimport INJECT_DEVICE_ERROR
+from shm.folio cimport IO_OWNER, PG_CLAIMED, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, folio_nr_pages, folio_t
 from shm.layout cimport generation_of, layout_t, percpu_of, read_generation_of
 from shm.swapfile cimport swap_info_struct, swap_usage_in_pages
 from shm.swp_entry cimport swp_entry_t
@@ -70,22 +69,12 @@ cdef inline bint alone_at_work(Cpu cpu) noexcept nogil:
     """Whether all other CPUs have left, so that no reference can come. Context: none."""
     return load32(&cpu.m.control.cpus_working) <= 1
 
-cdef inline bint reads_fail(layout_t *m) noexcept nogil:
-    """Whether reads may end with an error, or the swap cache has a folio whose read did. Context: none."""
-    cdef uint64_t pfn
-    if m.control.inject_ppm[INJECT_DEVICE_ERROR] != 0:
-        return True
-    for pfn in range(1, m.geo.folios):
-        if load32(&m.folios[pfn].flags) & (PG_SWAPCACHE | PG_ERROR) == (PG_SWAPCACHE | PG_ERROR):
-            return True
-    return False
-
 cdef inline void check_unuse_round(Cpu cpu, swap_info_struct *si, uint64_t before, bint alone) noexcept nogil:
     """A round of swapoff is over; `before` it that many slots were in use, and nobody else was at work (law L6).
 
-    A read that fails brings nothing in, round after round. Context: swapon_mutex held.
+    Context: swapon_mutex held.
     """
-    if alone and <uint64_t>swap_usage_in_pages(si) == before and not reads_fail(&cpu.m):
+    if alone and <uint64_t>swap_usage_in_pages(si) == before:
         warn(cpu, WARN_UNUSE_STUCK, si.type, before, 0)
 
 cdef inline uint64_t failures(Cpu cpu) noexcept nogil:

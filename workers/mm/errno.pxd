@@ -6,7 +6,7 @@ ENOMEM   no folio, no table, no slot, the charge failed, or advice for a page th
 EAGAIN   the world changed in between: look again
 EINTR    the run is being stopped
 EBUSY    what was asked for is under way already, or somebody (else) uses what was to go
-EFAULT   no VMA has the page
+EFAULT   no VMA has the page, or it is lost and asked to move
 ENODEV   the memcg is gone
 EINVAL   the device that an entry names is gone
 """

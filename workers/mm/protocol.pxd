@@ -60,6 +60,7 @@ cdef class Protocol:
     cdef readonly int slot_format  # shm/swap_map.pxd
     cdef readonly bint discards_in_scan  # an allocation discards with its local lock held; in the museum alone
     cdef readonly bint map_shmem  # slots of files have the byte SWAP_MAP_SHMEM, and no count
+    cdef readonly bint lazyfree_shared  # MADV_FREE takes clean pages of several mms as well (docs/emulation.md)
     cdef readonly bint zeromap  # the version keeps a map of slots whose page is all zeroes (6.12 and later)
     cdef readonly bint charges_first  # readahead charges a folio before it puts it in the swap cache (7.1)
 

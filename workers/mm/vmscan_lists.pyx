@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t
 
 from shm.atomic cimport load32, store32
-from shm.folio cimport PG_ACTIVE, PG_LRU, PG_REFERENCED, PG_SWAPBACKED, PG_WORKINGSET, folio_nr_pages, folio_t
+from shm.folio cimport PG_ACTIVE, PG_LRU, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE, PG_WORKINGSET, folio_nr_pages, folio_t
 from shm.memcg cimport LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, lru_t, mem_cgroup
 from shm.vmstat cimport EV_PGDEACTIVATE, EV_PGLAZYFREE
 from workers.cpu cimport Cpu
@@ -10,7 +10,7 @@ from workers.mm.page_alloc cimport folio_clear, folio_of, folio_set, folio_test,
 
 
 cdef inline mem_cgroup *lruvec_of(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Context: the folio's charge does not change: it is locked, isolated, or at its end."""
+    """Context: the folio's charge does not change: it is mapped, locked, isolated, or at its end."""
     return &cpu.m.memcgs[load32(&cpu.m.folios[pfn].memcg)]
 
 
@@ -105,21 +105,19 @@ cdef void folio_deactivate(Cpu cpu, uint32_t pfn) noexcept nogil:
     cpu.unlock(&memcg.lru_lock)
 
 
-cdef bint folio_mark_lazyfree(Cpu cpu, uint32_t pfn) noexcept nogil:
-    """Reclaim may drop the folio instead of writing it: it is swap-backed no more, until it is stored to.
-
-    False when it stays swap-backed: it is isolated. Context: folio locked, not in the swap cache; takes lruvec lock.
+cdef void folio_mark_lazyfree(Cpu cpu, uint32_t pfn) noexcept nogil:
+    """Reclaim may drop the folio instead of writing it: it is swap-backed no more, until it is stored to. One that is
+    isolated, or in the swap cache by now, stays swap-backed. Context: mapped; takes lruvec lock.
     """
     cdef mem_cgroup *memcg = lruvec_of(cpu, pfn)
     cdef folio_t *folio = folio_of(cpu, pfn)
     cpu.lock(&memcg.lru_lock)
-    if folio_test(folio, PG_LRU) and folio_test(folio, PG_SWAPBACKED):
+    if folio_test(folio, PG_LRU) and folio_test(folio, PG_SWAPBACKED) and not folio_test(folio, PG_SWAPCACHE):
         unlink(cpu, &memcg.lru[list_of(folio)], pfn)
         folio_clear(folio, PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED)
         link(cpu, &memcg.lru[LRU_INACTIVE_ANON], pfn, False)
         cpu.my.events[EV_PGLAZYFREE] += folio_nr_pages(folio)
     cpu.unlock(&memcg.lru_lock)
-    return not folio_test(folio, PG_SWAPBACKED)
 
 
 cdef bint folio_isolate_lru(Cpu cpu, uint32_t pfn) noexcept nogil:

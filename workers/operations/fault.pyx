@@ -10,7 +10,7 @@ from shm.folio cimport PG_ANON, PG_DIRTY, PG_UPTODATE, PG_WRITEBACK
 from shm.layout cimport expected_of, payload_of
 from shm.mm cimport (
     EXPECT_MOVED_SHIFT, PTES_PER_PTL, PTE_ACCESSED, PTE_DIRTY, PTE_WRITE, expected_freed, expected_moved, expected_stamp,
-    is_migration_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
+    is_migration_pte, is_poisoned_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.trace cimport TRACE_SWAP_IN
 from shm.vmstat cimport (
@@ -235,6 +235,9 @@ cdef int handle_fault(Cpu cpu, Protocol p, vm_fault *vmf, bint first) noexcept n
         vmf.entry = pte_to_swp_entry(vmf.orig_pte)
         vmf.failures = failures(cpu)
         return do_swap_page(cpu, p, vmf, first)
+    if is_poisoned_pte(vmf.orig_pte):
+        count(cpu, EV_VM_FAULT_SIGBUS)
+        return EIO
     return do_anonymous_page(cpu, vmf)
 
 

@@ -7,7 +7,7 @@ from shm.folio cimport PG_ANON_EXCLUSIVE
 from shm.layout cimport expected_of, ptl_of, unmapped_of
 from shm.mm cimport (
     MM_EXITING, MM_FORKING, MM_LIVE, MM_UNUSED, MM_WORDS, MMLIST_NONE, PTES_PER_PTL, PTE_SWP_EXCLUSIVE, PTE_WRITE, anon_vma_t,
-    is_migration_pte, is_swap_pte, mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
+    is_migration_pte, is_poisoned_pte, is_swap_pte, mm_struct, pte_pfn, pte_present, pte_to_swp_entry,
 )
 from shm.vmstat cimport EV_EXITS, EV_FORKS, LAT_EXIT, LAT_FORK
 from workers.cpu cimport WRITES, Cpu, count, point, record
@@ -179,7 +179,7 @@ cdef void zap_pte(Cpu cpu, Protocol p, uint32_t mm, uint32_t page) noexcept nogi
         set_pte(cpu, mm, page, 0)
         folio_remove_rmap(cpu, pte_pfn(pte))
         folio_put(cpu, pfn)
-    elif is_migration_pte(pte):  # whoever splits its folio has its reference, and its place among the mappings
+    elif is_migration_pte(pte) or is_poisoned_pte(pte):  # who splits the folio has its reference, and place among the mappings
         set_pte(cpu, mm, page, 0)
     elif is_swap_pte(pte):
         p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, in the same section

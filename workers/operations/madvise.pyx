@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from shm.atomic cimport load32, load64, load_i32
 from shm.folio cimport PG_DIRTY, PG_SWAPCACHE, folio_t
 from shm.layout cimport expected_of
-from shm.mm cimport PTE_ACCESSED, PTE_DIRTY, expect_freed, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
+from shm.mm cimport PTE_ACCESSED, PTE_DIRTY, expect_freed, is_poisoned_pte, is_swap_pte, pte_pfn, pte_present, pte_to_swp_entry
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_DONTNEEDS, EV_OPERATIONS, EV_PAGEOUTS
 from workers.cpu cimport READS, Cpu, count, point
@@ -238,24 +238,29 @@ cdef int madvise_willneed(Cpu cpu, Protocol p, uint32_t mm, uint32_t first, uint
 
 
 cdef bint is_only_copy(Cpu cpu, Protocol p, uint32_t pfn) noexcept nogil:
-    """Make memory the only place of a folio of one mm: out of the swap cache, and clean. False: it is in use.
+    """Make memory the only place of a folio: out of the swap cache, and clean, which takes that no other mm maps it. What is
+    so already may be mapped by others, whose PTEs are dirty then, where no swap-in bypasses the swap cache.
 
-    Context: page-table lock held; takes cluster lock; folio lock by trylock, and keeps it when True.
+    False: it is in use. Context: page-table lock held; takes cluster lock; folio lock by trylock.
     """
     cdef folio_t *folio = folio_of(cpu, pfn)
+    cdef bint alone
+    point(cpu, &folio.flags, READS)
+    if p.lazyfree_shared and not folio_test(folio, PG_SWAPCACHE | PG_DIRTY):
+        return True
     if not folio_trylock(cpu, pfn):
         return False
-    if not mapped_alone(cpu, pfn) or (folio_test(folio, PG_SWAPCACHE) and not p.folio_free_swap(cpu, pfn)):
-        folio_unlock(cpu, pfn)
-        return False
-    folio_clear(folio, PG_DIRTY)
-    cpu.my.dropped_clean = 0  # its contents are given up, and reclaim makes it dirty again before it is given a slot
-    return True
+    alone = mapped_alone(cpu, pfn) and (not folio_test(folio, PG_SWAPCACHE) or p.folio_free_swap(cpu, pfn))
+    if alone:
+        folio_clear(folio, PG_DIRTY)
+        cpu.my.dropped_clean = 0  # its contents are given up, and reclaim makes it dirty again before it is given a slot
+    folio_unlock(cpu, pfn)
+    return alone
 
 
 cdef void free_folio_ptes(Cpu cpu, uint32_t mm, uint32_t page, uint32_t pfn) noexcept nogil:
-    """What is left of MADV_FREE for a folio whose PTEs begin at `page`. Context: folio locked, page-table lock held; takes
-    lruvec lock."""
+    """What is left of MADV_FREE for a folio whose PTEs begin at `page`: without a dirty one of another mm, reclaim may drop it
+    from here on. Context: page-table lock held; takes lruvec lock."""
     cdef uint64_t *expected = expected_of(&cpu.m, mm)
     cdef uint64_t pte
     cdef uint32_t at
@@ -263,9 +268,8 @@ cdef void free_folio_ptes(Cpu cpu, uint32_t mm, uint32_t page, uint32_t pfn) noe
         pte = load64(pte_of(cpu, mm, at))
         if pte & (PTE_ACCESSED | PTE_DIRTY):
             set_pte(cpu, mm, at, pte & ~<uint64_t>(PTE_ACCESSED | PTE_DIRTY))
-    if folio_mark_lazyfree(cpu, pfn):
-        for at in range(page, page + folio_pages(cpu, pfn)):
-            expected[at] = expect_freed(expected[at])
+        expected[at] = expect_freed(expected[at])
+    folio_mark_lazyfree(cpu, pfn)
 
 
 cdef uint32_t free_ptes(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_t end) noexcept nogil:
@@ -275,15 +279,15 @@ cdef uint32_t free_ptes(Cpu cpu, Protocol p, uint32_t mm, uint32_t page, uint32_
     """
     cdef uint64_t pte = load64(pte_of(cpu, mm, page))
     cdef uint32_t pfn = whole_folio(cpu, mm, page, page, end), nr = 1
-    if is_swap_pte(pte):
-        p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, as in a zap
+    if is_swap_pte(pte) or is_poisoned_pte(pte):
+        if is_swap_pte(pte):
+            p.free_swap_and_cache(cpu, pte_to_swp_entry(pte))  # before the PTE is cleared, as in a zap
         set_pte(cpu, mm, page, 0)
         expected_of(&cpu.m, mm)[page] = 0
     if pfn:
         nr = folio_pages(cpu, pfn)
         if is_only_copy(cpu, p, pfn):
             free_folio_ptes(cpu, mm, page, pfn)
-            folio_unlock(cpu, pfn)
     return nr
 
 

@@ -9,12 +9,13 @@ from shm.atomic cimport load64, store32
 from shm.folio cimport PG_ANON_EXCLUSIVE
 from shm.layout cimport expected_of, ptl_of
 from shm.mm cimport (
-    PTES_PER_PTL, PTE_DIRTY, PTE_SWP_EXCLUSIVE, expect_moved, is_migration_pte, is_swap_pte, mk_pte, pte_pfn, pte_present, pte_to_swp_entry,
+    PTES_PER_PTL, PTE_DIRTY, PTE_SWP_EXCLUSIVE, expect_moved, is_migration_pte, is_poisoned_pte, is_swap_pte, mk_pte, pte_pfn,
+    pte_present, pte_to_swp_entry,
 )
 from shm.swp_entry cimport swp_entry_t
 from shm.vmstat cimport EV_MOVES, EV_OPERATIONS, WAIT_FOLIO_LOCK
 from workers.cpu cimport Cpu, count
-from workers.mm.errno cimport EAGAIN, EBUSY, EEXIST, ENOENT
+from workers.mm.errno cimport EAGAIN, EBUSY, EEXIST, EFAULT, ENOENT
 from workers.mm.filemap cimport folio_lock, folio_trylock, folio_unlock, mmap_read_lock, mmap_read_unlock
 from workers.mm.huge_memory cimport lock_to_split, split_isolated
 from workers.mm.memory cimport slot_in_cache
@@ -169,8 +170,8 @@ cdef int move_swapped(Cpu cpu, Protocol p, move_t *move) noexcept nogil:
 
 cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32_t dst) noexcept nogil:
     """Move page `src` of an mm to `dst`. 0, -ENOENT: no page, or no VMA at one of the two, -EEXIST: there is one at
-    `dst`, -EBUSY: another mm has it too, or a large folio caches it, -EAGAIN: it changed meanwhile, and the program asks
-    again if it likes.
+    `dst`, -EBUSY: another mm has it too, or a large folio caches it, -EFAULT: it is lost, -EAGAIN: it changed
+    meanwhile, and the program asks again if it likes.
 
     Context: mm_users held, no lock; takes mmap_lock for reading, folio lock, page-table locks; sleeps.
     """
@@ -194,6 +195,6 @@ cdef int userfaultfd_move(Cpu cpu, Protocol p, uint32_t mm, uint32_t src, uint32
         elif is_swap_pte(move.pte):
             result = move_swapped(cpu, p, &move)
         else:
-            result = ENOENT
+            result = EFAULT if is_poisoned_pte(move.pte) else ENOENT
     mmap_read_unlock(cpu, mm)
     return result

@@ -8,7 +8,7 @@ from shm.atomic cimport add32, add_i64, cas64, fetch_and32, fetch_or32, load32, 
 from shm.cluster cimport swap_cluster_info
 from shm.folio cimport PG_ANON, PG_UPTODATE
 from shm.layout cimport cluster_of, percpu_of, table_of
-from shm.mm cimport MMLIST_ON, pte_to_swp_entry
+from shm.mm cimport MMLIST_ON, PTE_POISONED, pte_to_swp_entry
 from shm.slots cimport slot_is_free
 from shm.swap_table cimport swap_table_set, swp_tb_bad
 from shm.swapfile cimport SWP_PAGE_DISCARD, SWP_SOLIDSTATE, SWP_USED, SWP_WRITEOK, swap_info_struct, swap_usage_in_pages
@@ -24,7 +24,7 @@ from workers.mm.filemap cimport (
 from workers.mm.memcontrol cimport slot_of
 from workers.mm.memory cimport folio_becomes_anon, map_one, set_present
 from workers.mm.page_alloc cimport folio_of, folio_pages, folio_put, folio_test, folio_test_large, stack_pop, stack_push
-from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get
+from workers.mm.rmap cimport mmget_not_zero, pte_lock, pte_of, pte_unlock, ptep_get, set_pte
 from workers.mm.swap_avail cimport add_to_avail_list, del_from_avail_list
 from workers.mm.swap_discard cimport flush_discard_work
 from workers.mm.swap_count cimport free_swap_count_continuations
@@ -48,7 +48,8 @@ cdef inline bint has_a_place(Cpu cpu, uint32_t pfn) noexcept nogil:
 
 
 cdef int unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
-    """Map the folio in place of the swap PTE: the PTE first, then the count, in every version. 0, -EAGAIN: it was dropped.
+    """Map the folio in place of the swap PTE: the PTE first, then the count, in every version. A page that could not be read
+    is lost, which its PTE says from now on. 0, -EAGAIN: the folio was dropped.
 
     Context: folio locked; takes page-table lock, under it cluster lock.
     """
@@ -57,7 +58,10 @@ cdef int unuse_pte(Cpu cpu, Protocol p, vm_fault *vmf) noexcept nogil:
     same = load64(pte_of(cpu, vmf.mm, vmf.page)) == vmf.orig_pte
     if same and not fits:
         p.swap_cache_del_folio(cpu, vmf.folio)
-    elif same and folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
+    elif same and not folio_test(folio_of(cpu, vmf.folio), PG_UPTODATE):
+        set_pte(cpu, vmf.mm, vmf.page, PTE_POISONED)
+        swap_free(cpu, p, vmf.entry)
+    elif same:
         map_one(vmf, <uint32_t>(vmf.entry & (folio_pages(cpu, vmf.folio) - 1)))
         folio_becomes_anon(cpu, vmf)
         check_slot_kept(cpu, vmf, vmf.orig_pte)

@@ -38,6 +38,7 @@ cdef class SwapCache(Base):
         self.i_pages = False
         self.zeromap = True
         self.map_shmem = False
+        self.lazyfree_shared = True
 
     cdef int swap_cache_add_folio(self, Cpu cpu, uint32_t pfn, swp_entry_t entry, uint64_t *shadow, int how) noexcept nogil:
         """Context: folio locked; takes cluster lock. Nothing is changed on an error."""

@@ -155,6 +155,12 @@ MADVISE: tuple[Race, ...] = (
         ((("fork", 0, 1), ("store", 1, 0), ("load", 0, 0)), (("reclaim", 1),)),
     ),
     Race(
+        "free_child",
+        "A child gives up a page that its parent has loaded from swap, and reclaim comes.",
+        (*SWAPPED_OUT, ("load", 0, 0), ("fork", 0, 1)),
+        ((("free", 1, 0),), (("reclaim", 1), ("load", 0, 0))),
+    ),
+    Race(
         "free_exit",
         "A process gives up a page while the other one that shares it exits, and reclaim comes.",
         SHARED_OUT,
