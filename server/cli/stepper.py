@@ -225,5 +225,5 @@ def told_folio(state: FolioState) -> str:
 
 def told_pte(state: PteState) -> str:
     """A page-table entry in a line."""
-    to = f"slot {state.slot}" if state.kind == "swap" else f"folio {state.pfn}" if state.kind == "present" else state.kind
+    to = {"swap": f"slot {state.slot}", "present": f"folio {state.pfn}"}.get(state.kind, state.kind)
     return f"PTE of page {state.page}, mm {state.mm}: {to}"

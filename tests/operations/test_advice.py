@@ -85,8 +85,8 @@ def test_free_leaves_shared_pages_alone_that_are_dirty_or_in_the_swap_cache(mach
 
 
 def test_free_of_a_clean_shared_page_takes_it_from_whoever_gave_it_up(machine: Make, protocol: str) -> None:
-    """No flag of the folio says that it is dirty yet: the other process's PTE does. Where a swap-in may leave neither dirty,
-    nobody gives up what is shared."""
+    """No flag of the folio says that it is dirty yet: the other process's PTE does. Where a swap-in may leave neither
+    dirty, nobody gives up what is shared."""
     m = machine()
     m.play_soundly({0: [*STORED, ("fork", 0, 1), ("free", 0, 0, 4), ("reclaim", 8)]})
     gone = 0 if protocol in ("has_cache", "has_cache_waitqueue") else 4

@@ -119,7 +119,7 @@ def test_all_operations_at_once(machine: Make, protocol: str, executor: str, sha
         played = m.play_soundly(race, schedules)
         assert protocol in ("has_cache", "has_cache_waitqueue") or played.events["tick_sleeps"] == 0
         got = [result for results in played.results.values() for result in results]
-        reused = {-5} if geometry.anon_orders else set()  # a large swap-in of slots that change hands (docs/emulation.md)
+        reused = {-5} if geometry.anon_orders else set()  # a large swap-in whose slots change hands (docs/emulation.md)
         assert {result for result in got if result is None or result < 1} <= EXPECTED | reused
     m.play_soundly({0: [("inject", "charge", 0), ("memory_max", 48), *(("exit", mm) for mm in range(4))]})
     played = m.play_soundly({0: [("swapon",), ("swapoff",), ("swapon",)]})

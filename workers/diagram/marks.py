@@ -271,5 +271,5 @@ class Marks:
 
     def _pte(self, pte: PteState) -> str:
         tag = f" mm{pte.mm} p{pte.page}" if self._pte_tag else ""
-        to = f"slot {pte.slot}" if pte.kind == "swap" else f"folio {pte.pfn}" if pte.kind == "present" else pte.kind
+        to = {"swap": f"slot {pte.slot}", "present": f"folio {pte.pfn}"}.get(pte.kind, pte.kind)
         return f"pte{tag} -> {to}"

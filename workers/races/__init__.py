@@ -24,8 +24,8 @@ from workers.races.zswap import ZSWAP
 
 __all__ = ["RACES", "SMALL", "Race", "Step"]
 
-RACES: dict[str, Race] = {
-    race.name: race
-    for subject in (FAULTS, SHARING, MADVISE, MMAP, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS, SHMEM, SHMEM_LARGE, ZSWAP, LARGE)
-    for race in subject
-}
+SUBJECTS = (
+    *(FAULTS, SHARING, MADVISE, MMAP, MOVE, DEVICES, MEMCG, SWAPOFF, COUNTS),
+    *(SHMEM, SHMEM_LARGE, ZSWAP, LARGE),
+)
+RACES: dict[str, Race] = {race.name: race for subject in SUBJECTS for race in subject}
