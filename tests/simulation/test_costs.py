@@ -40,6 +40,15 @@ def test_faults_pay_their_way_in_and_out(simulate: Simulate) -> None:
     assert more == pytest.approx(2_000 * faults, rel=0.05)
 
 
+def test_a_munmap_pays_its_way_in_and_out_once(simulate: Simulate) -> None:
+    """Though it gives mmap_lock back in two steps."""
+    fields = {"scenario": "mix", "mix": {"munmap": 1, "mmap": 1}, "pages": 64, "virtual_ms": 20.0, **EXACT}
+    free, dear = (simulate("swap_cache", 1, fault__entry_ns=ns, fault__exit_ns=ns, **fields) for ns in (0.0, 10_000.0))
+    assert dear.counted["munmaps"] + dear.counted["mmaps"] == pytest.approx(dear.operations, abs=2)
+    more = 1e9 / dear.operations_per_second - 1e9 / free.operations_per_second
+    assert more == pytest.approx(20_000, rel=0.05)
+
+
 def test_a_far_line_costs_more(simulate: Simulate) -> None:
     near, far = (
         simulate("swap_cache", 8, topology__cpus_per_socket=size, topology__cpus_per_core=1) for size in (8, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.conftest import Simulate
 
-MIX = {"load": 4, "store": 4, "pageout": 1, "dontneed": 1, "reclaim": 1, "fork": 1, "exit": 1}
+MIX = {"load": 4, "store": 4, "pageout": 1, "dontneed": 1, "reclaim": 1, "fork": 1, "exit": 1, "munmap": 1, "mmap": 1}
 
 
 @pytest.mark.parametrize("scenario", ["thread_fault", "fork_fault", "usemem", "mix"])

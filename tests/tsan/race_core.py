@@ -17,7 +17,18 @@ from workers.executors.program import Program
 from workers.invariants.registry import check_at_rest
 from workers.spec import RunSpec
 
-MIX = {"load": 2000, "store": 2000, "pageout": 30, "dontneed": 10, "reclaim": 60, "fork": 20, "exit": 15, "swapoff": 1}
+MIX = {
+    "load": 2000,
+    "store": 2000,
+    "pageout": 30,
+    "dontneed": 10,
+    "reclaim": 60,
+    "fork": 20,
+    "exit": 15,
+    "swapoff": 1,
+    "munmap": 5,
+    "mmap": 15,
+}
 CPUS = 4
 
 

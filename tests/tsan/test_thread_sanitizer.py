@@ -12,7 +12,10 @@ import pytest
 
 RACE = Path(__file__).with_name("race_core.py")
 ROOT = Path(__file__).resolve().parents[2]
-OPERATIONS = ("swap_ins", "pswpout", "cow", "forks", "exits", "swapoffs", "pageouts", "dontneeds", "charge_failed")
+OPERATIONS = (
+    *("swap_ins", "pswpout", "cow", "forks", "exits", "swapoffs", "pageouts", "dontneeds", "charge_failed"),
+    *("munmaps", "mmaps"),
+)
 pytestmark = pytest.mark.tsan
 
 
