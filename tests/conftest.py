@@ -11,6 +11,7 @@ import os
 import secrets
 import select
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,9 @@ SESSION_VARIABLE = "SWAPRACE_TEST_SESSION"
 SESSION = secrets.token_hex(8)
 os.environ[SESSION_VARIABLE] = SESSION
 PATIENCE_NS = 3_000_000_000  # for what is on its way out when its test ends
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script has started us in its background. Whoever we start would not hear SIGINT either, as submitit's jobs must.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Process(NamedTuple):
