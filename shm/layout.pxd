@@ -17,7 +17,7 @@ from shm.zone cimport MAX_FOLIO_ORDER, zone_t
 from shm.zswap cimport zswap_entry, zswap_lru, zswap_pool
 
 cdef enum:
-    LAYOUT_VERSION = 4
+    LAYOUT_VERSION = 5
     HEADER_BYTES = 4096
     NR_WAIT_QUEUES = 64
 

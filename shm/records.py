@@ -31,7 +31,7 @@ WARNINGS = (
     *("cgroup_record", "table_stuck", "claim_left", "lost_wakeup", "lockdep", "no_slot", "spin"),
     *("cache_unlocked", "first_reference", "add_wrong", "del_only_copy", "free_unlocked"),
     *("slot_recycled", "read_unowned", "clean_dropped", "retry_alone", "unuse_stuck", "spurious_oom"),
-    "table_twice",
+    *("table_twice", "read_mixed"),
 )
 INJECTIONS = (*("folio_alloc", "table_alloc", "count_alloc", "charge", "device_error", "device_slow", "lock_delay"),)
 FOLIO_FLAGS = (

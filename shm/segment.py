@@ -35,7 +35,7 @@ import posix_ipc
 from shm.errors import GeometryError, SegmentError, StaleSegment
 
 MAGIC = b"SWPRACE1"
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 HEADER_BYTES = 4096  # a page: what follows is page-aligned
 HEADER = struct.Struct("<8sII3Q24x32QQ")
 GEOMETRY_OFFSET = 64

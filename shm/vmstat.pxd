@@ -123,6 +123,7 @@ cdef enum:  # warning: steps that found the world as no protocol may leave it (k
     WARN_UNUSE_STUCK  # a round of swapoff that brings nothing in though nobody else is at work
     WARN_SPURIOUS_OOM  # a fault out of memory though nothing has failed
     WARN_TABLE_TWICE  # an isolated cluster that got a table from another CPU
+    WARN_READ_MIXED  # a folio read from slots some of which are zero-filled
     NR_WARNINGS
 
 cdef struct wait_t:

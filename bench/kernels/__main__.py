@@ -26,7 +26,9 @@ def cache_folder() -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.kernels", description=__doc__)
-    parser.add_argument("program", choices=PROGRAMS, help="; ".join(f"{name}: {what}" for name, what in PROGRAMS.items()))
+    parser.add_argument(
+        "program", choices=PROGRAMS, help="; ".join(f"{name}: {what}" for name, what in PROGRAMS.items())
+    )
     parser.add_argument("arguments", nargs="*", help="the program's own: reused [ROUNDS [LONGEST_DELAY_US]]")
     parser.add_argument("--kernel", action="append", choices=KERNELS, help="a kernel; all of them unless told")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for one guest (600)")

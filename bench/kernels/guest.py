@@ -57,9 +57,7 @@ def initramfs(init: Path, root: Path, folder: Path) -> Path:
     names = "\n".join(str(path.relative_to(tree)) for path in sorted(tree.rglob("*")))
     archive = folder / "initramfs.cpio"
     with archive.open("wb") as file:
-        subprocess.run(
-            ["cpio", "--quiet", "-o", "-H", "newc"], input=names.encode(), stdout=file, cwd=tree, check=True
-        )
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=names.encode(), stdout=file, cwd=tree, check=True)
     return archive
 
 

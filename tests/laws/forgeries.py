@@ -333,6 +333,7 @@ FORGERIES: dict[str, list[tuple[Forge, set[str]]]] = {
         (word("generations", 2 * w.GEOMETRY.slots + w.CACHED_PFN, 1), {"T8"}),
     ],
     "T9": [(warned("no_slot"), {"T9"})],
+    "T10": [(warned("read_mixed"), {"T10"})],
 }
 
 

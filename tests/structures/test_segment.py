@@ -61,7 +61,7 @@ def test_the_header_lies_as_documented() -> None:
     assert HEADER.size == 328
     header = pack_header(SIZE, geometry=range(1, 33))
     assert header[:8] == b"SWPRACE1"
-    assert struct.unpack_from("<II3Q", header, 8) == (4, 4096, SIZE, os.getpid(), start_time(os.getpid()))
+    assert struct.unpack_from("<II3Q", header, 8) == (5, 4096, SIZE, os.getpid(), start_time(os.getpid()))
     assert header[40:64] == bytes(24)
     assert struct.unpack_from("<32Q", header, GEOMETRY_OFFSET) == tuple(range(1, 33))
     assert struct.unpack_from("<Q", header, STATE_OFFSET) == (MADE,)
@@ -172,7 +172,7 @@ def test_attach_to_nothing() -> None:
     ("offset", "data", "words"),
     [
         (0, b"SWPRACE0", "starts with b'SWPRACE0'"),
-        (8, struct.pack("<I", 5), "layout version 5: this program reads version 4"),
+        (8, struct.pack("<I", 6), "layout version 6: this program reads version 5"),
         (12, struct.pack("<I", 64), "a header of 64 bytes: version 4 has 4096"),
         (16, struct.pack("<Q", SIZE + 1), f"has {SIZE} bytes, and its header says {SIZE + 1}"),
     ],

@@ -130,7 +130,7 @@ OPERATIONS: tuple[Exhibit, ...] = (
         "are clean. The process forks, and the child gives the page up by MADV_FREE, which asks who else maps a folio "
         "only if that is dirty or in the swap cache. Reclaim finds no dirty PTE either, and drops the page: the parent "
         "reads zeroes. Versions that swap in through the swap cache mark the folio dirty when they free its slot.",
-        "found by mixed runs of swaprace; as the steps of 4.15 to 6.19 read, unconfirmed upstream",
+        "found by mixed runs of swaprace; seen in 6.1, 6.8, 6.12 and 6.19 (docs/kernels.md)",
     ),
     Exhibit(
         35,

@@ -16,6 +16,7 @@ from workers.executors.timeline import replay_timeline
 from workers.invariants.registry import LAWS, laws_for
 from workers.lockdep import NAMES as LOCK_NAMES
 from workers.races import SMALL
+from workers.schedulers.pct import PCT
 from workers.schedulers.random_walk import RandomWalk
 from workers.schedulers.replay import Replay
 
@@ -90,14 +91,16 @@ cdef class Arena:
         return [{"kind": KINDS[verdict], "law": law, "sentence": sentence, "detail": detail, "count": 1}] + laws
 
     def known(self, schedules) -> list:
-        """What the version is known to break, as so many random schedules have seen it: law, sentence, detail, count, known."""
+        """What the version is known to break, as so many schedules each of a random walk and of PCT have seen it: law,
+        sentence, detail, count, known."""
         if not self.engine.judge.has_known(&self.engine.m):
             return []
         self.engine.judge.with_known = True
-        self.use(RandomWalk(1))
-        for number in range(schedules):
-            if not self.play(number, 1)[1]:
-                self.told()
+        for oracle in (RandomWalk(1), PCT(1, 2)):
+            self.use(oracle)
+            for number in range(schedules):
+                if not self.play(number, 1)[1]:
+                    self.told()
         self.engine.judge.with_known = False
         return self.engine.judge.known()
 

@@ -16,7 +16,7 @@ from workers.races import Race
 from workers.timeline import Timeline
 
 PROGRESS_S = 0.5
-KNOWN_SCHEDULES = 200  # after the search, to see what is known to be broken
+KNOWN_SCHEDULES = 200  # of each of two strategies after the search, to see what is known to be broken
 
 
 def finding_of(hit: Hit, options: Options) -> ExplorationFinding:

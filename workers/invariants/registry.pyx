@@ -83,6 +83,7 @@ from workers.invariants.t5_cgroup_record import CgroupRecord
 from workers.invariants.t7_block_dropped import BlockDropped
 from workers.invariants.t8_one_generation import OneGeneration
 from workers.invariants.t9_slots_in_use import SlotsInUse
+from workers.invariants.t10_zeroes_alike import ZeroesAlike
 from workers.protocols.registry import nearest
 
 LAWS = {
@@ -99,7 +100,7 @@ LAWS = {
         CgroupId(), SwapCharge(), MemoryCharge(), OnMmlist(), Content(), OneCopy(),
         CleanIsACopy(), AfterSwapoff(), AfterExit(), CountMemory(), FileCounts(), ZswapPool(), LargeEntries(), OutsideVmas(),
         WaitersWake(), ClaimsEnd(), RefusedSleeps(), RetryHasACause(), SwapoffEnds(), OomHasACause(), LockOrder(), FirstReference(), FreeUnused(), Insertion(), GoodCopy(), CgroupRecord(),
-        BlockDropped(), OneGeneration(), SlotsInUse(),
+        BlockDropped(), OneGeneration(), SlotsInUse(), ZeroesAlike(),
     )
 }
 

@@ -15,8 +15,9 @@ from shm.swp_entry cimport swp_entry_t, swp_type
 from shm.slots cimport slot_is_zero
 from shm.vmstat cimport (
     EV_PSWPIN, EV_PSWPOUT, EV_READ_ERRORS, EV_SWPIN_ZERO, EV_SWPOUT_ZERO, EV_WRITE_ERRORS, WAIT_DEVICE,
+    WARN_READ_MIXED,
 )
-from workers.cpu cimport READS, WRITES, Cpu, account, count, injected, point
+from workers.cpu cimport READS, WRITES, Cpu, account, count, injected, point, warn
 from workers.mm.checks cimport check_reader
 from workers.mm.content cimport content_clear, content_copy, content_is_zero
 from workers.mm.errno cimport EIO, ENOENT
@@ -198,7 +199,7 @@ cdef void end_read(Cpu cpu, uint32_t pfn, bint loaded) noexcept nogil:
 cdef bint zeromap_load(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
     """Fill a folio with zeroes when the map says so of its slots. False: of none.
 
-    Of some of them alone it is an error, as in the kernel. That comes of a range that was alike when the folio was
+    Of some of them alone it is an error, as in the kernel (law T10). That comes of a range that was alike when the folio was
     allocated, under the page-table lock, and whose slots have changed hands before it was in the swap cache.
     Context: folio locked for the read.
     """
@@ -211,6 +212,7 @@ cdef bint zeromap_load(Cpu cpu, uint32_t pfn, swp_entry_t entry) noexcept nogil:
             content_clear(payload_of(&cpu.m, pfn + i), cpu.m.geo.payload_bytes)
         cpu.my.events[EV_SWPIN_ZERO] += nr
     elif zeroes:
+        warn(cpu, WARN_READ_MIXED, entry, zeroes, nr)
         count(cpu, EV_READ_ERRORS)
     if zeroes:
         end_read(cpu, pfn, zeroes == nr)
