@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from bench.kernels.packages import Kernel, modules, vmlinuz
 
+QEMU = "qemu-system-x86_64"
+OLDEST_QEMU = 10
 SOURCES = Path(__file__).parent / "guest"
 # Interrupts the guest's kernel wherever it may be interrupted; no zswap before the device.
 COMMAND_LINE = "console=ttyS0 quiet panic=1 rdinit=/init preempt=full zswap.enabled=0"
@@ -23,7 +26,7 @@ class GuestError(Exception):
 def require_commands() -> None:
     """Raises GuestError with the Debian package of the first command that is missing."""
     needed = {
-        "qemu-system-x86_64": "qemu-system-x86",
+        QEMU: "qemu-system-x86",
         "gcc": "build-essential",
         "cpio": "cpio",
         "modinfo": "kmod",
@@ -33,6 +36,13 @@ def require_commands() -> None:
     for command, package in needed.items():
         if shutil.which(command) is None:
             raise GuestError(f"{command} is missing; install it: apt-get install {package}")
+    told = subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"version (\d+)", told)
+    if found is None or int(found[1]) < OLDEST_QEMU:
+        raise GuestError(
+            f"{told.splitlines()[0]}: {OLDEST_QEMU} or newer is needed, QEMU 7.2 corrupts the flags of its guests; "
+            "on Debian 12: apt-get install -t bookworm-backports qemu-system-x86"
+        )
 
 
 def built_init(folder: Path) -> Path:
@@ -64,11 +74,12 @@ def initramfs(init: Path, root: Path, folder: Path) -> Path:
 def play(kernel: Kernel, program: Sequence[str], cache: Path, folder: Path, timeout: float) -> list[str]:
     """Boots `kernel`, runs `program` there, and returns what it told. Raises GuestError where it did not end well.
 
-    The console stands in `folder`, whatever happens, in console.txt. A guest that takes longer than `timeout` seconds is ended.
+    The console stands in console.txt of `folder`, whatever happens. A guest that takes longer than `timeout` seconds is
+    ended.
     """
     root = kernel.unpacked(cache)
     archive = initramfs(built_init(folder), root, folder)
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-smp", "1"]
+    command = [QEMU, "-accel", "tcg", "-cpu", "qemu64", "-smp", "1"]
     command += ["-m", str(MEMORY_MIB), "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio"]
     command += ["-kernel", str(vmlinuz(root)), "-initrd", str(archive)]
     command += ["-append", f"{COMMAND_LINE} -- {' '.join(program)}"]

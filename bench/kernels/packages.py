@@ -37,6 +37,7 @@ class Package:
                 with urllib.request.urlopen(self.url, timeout=60) as answer, partial.open("wb") as file:
                     shutil.copyfileobj(answer, file)
             except OSError as error:
+                partial.unlink(missing_ok=True)
                 raise PackageError(
                     f"{self.url}: {error}; distributions drop old kernels: put the file of that name into {folder} "
                     "(Debian keeps all at snapshot.debian.org, Ubuntu at launchpad.net)"
@@ -50,7 +51,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel as distributed, and the protocol of ours that does as it does."""
+    """A kernel as distributed, and the protocol of ours that does as it does; "" where there is none."""
 
     version: str
     protocol: str
@@ -113,7 +114,7 @@ KERNELS = {
     for kernel in (
         Kernel(
             "6.1.176",
-            "skip_cache",
+            "has_cache",
             (
                 debian(
                     "linux-signed-amd64/linux-image-6.1.0-50-cloud-amd64_6.1.176-1",

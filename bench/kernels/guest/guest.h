@@ -2,6 +2,8 @@
 #ifndef SWAPRACE_GUEST_H
 #define SWAPRACE_GUEST_H
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,10 +30,15 @@ size_t page_out(unsigned char *from, size_t pages);
 /* A zram of `bytes` as the only swap device; swap_off gives it back. */
 void swap_on(size_t bytes);
 void swap_off(void);
+/* Sleeps for so many nanoseconds. */
+void nap(long ns);
+/* Binds both threads to CPU 0, and makes the calling one a real-time thread. */
+void share_one_cpu(pthread_t other);
 /* How often `text` stands in the kernel's log. */
 unsigned long in_the_log(const char *text);
 
 int lazyfree(int argc, char **argv);
+int losers(int argc, char **argv);
 int reused(int argc, char **argv);
 
 #endif

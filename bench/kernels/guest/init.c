@@ -19,7 +19,7 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} PROGRAMS[] = {{"lazyfree", lazyfree}, {"reused", reused}};
+} PROGRAMS[] = {{"lazyfree", lazyfree}, {"losers", losers}, {"reused", reused}};
 
 static pid_t first;
 

@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { WHOLE = 16, GIVEN_UP = 5, SLOTS = 1024, STEP_NS = 250 };
@@ -99,13 +98,6 @@ static void fill_swap(void)
     }
 }
 
-static void nap(long ns)
-{
-    struct timespec delay = {0, ns};
-
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, NULL);
-}
-
 /* A load by the other thread; `meddle_after` it began, page 5's slot becomes that of a page of zeroes. */
 static bool load_is_killed(long meddle_after)
 {
@@ -133,19 +125,6 @@ static void tell_how_it_ends(void)
         try_tell("/cgroup/memory.reclaim", "1M");
     printf("row: of one such page: %d of 100 further loads SIGBUS | with swap empty %s | after reclaim %s\n", killed_again,
            with_room ? "SIGBUS" : "well", load_is_killed(0) ? "SIGBUS" : "well");
-}
-
-static void share_one_cpu(pthread_t loader)
-{
-    struct sched_param urgent = {.sched_priority = 10};
-    cpu_set_t one;
-
-    CPU_ZERO(&one);
-    CPU_SET(0, &one);
-    if (pthread_setaffinity_np(loader, sizeof one, &one) || sched_setaffinity(0, sizeof one, &one))
-        die("sched_setaffinity");
-    if (sched_setscheduler(0, SCHED_FIFO, &urgent))
-        die("sched_setscheduler");
 }
 
 struct told {
