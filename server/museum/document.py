@@ -15,8 +15,8 @@ HEAD = """# The museum
 Bugs that swap-in synchronization has had, each as a protocol of a few lines of its own (`workers/protocols/museum`), in
 a race that provokes it. None is found by a law made for it alone: [laws.md](laws.md) has all laws. `swaprace museum
 run` plays every exhibit and writes this page; `swaprace replay TOKEN --step` walks through one. Number 39 came out of
-random mixes here, and real kernels do it ([kernels.md](kernels.md)). Numbers 37 and 40 have no exhibit: all versions that
-have the step have the bug, and are told to break a law by it ([laws.md](laws.md#known-to-be-broken)).
+random mixes here, and real kernels do it ([kernels.md](kernels.md)). Numbers 37 and 40 have no exhibit: all versions
+that have the step have the bug, and are told to break a law by it ([laws.md](laws.md#known-to-be-broken)).
 
 A figure is the schedules and the time until the first finding of seed 1, on one core; a dash: not found in that time.
 Seeds: how many of them find it, by PCT unless told. The counterpart is the protocol without the bug, in the same race.
