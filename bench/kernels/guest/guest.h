@@ -27,9 +27,8 @@ unsigned char *map_pages(size_t pages, size_t align);
 long swap_slot(const void *page);
 /* madvise(MADV_PAGEOUT), as often as it takes until no page of the range is present; how many still are after 50 times. */
 size_t page_out(unsigned char *from, size_t pages);
-/* A zram of `bytes` as the only swap device; swap_off gives it back. */
+/* A zram of `bytes` as the only swap device. */
 void swap_on(size_t bytes);
-void swap_off(void);
 /* Sleeps for so many nanoseconds. */
 void nap(long ns);
 /* Binds both threads to CPU 0, and makes the calling one a real-time thread. */

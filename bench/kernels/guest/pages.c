@@ -106,13 +106,6 @@ void swap_on(size_t bytes)
         die("swapon");
 }
 
-void swap_off(void)
-{
-    if (swapoff(DEVICE))
-        die("swapoff");
-    tell("/sys/block/zram0/reset", "1");
-}
-
 unsigned long in_the_log(const char *text)
 {
     enum { READ_ALL = 3, SIZE = 1 << 20 };
