@@ -173,7 +173,7 @@ def test_attach_to_nothing() -> None:
     [
         (0, b"SWPRACE0", "starts with b'SWPRACE0'"),
         (8, struct.pack("<I", 6), "layout version 6: this program reads version 5"),
-        (12, struct.pack("<I", 64), "a header of 64 bytes: version 4 has 4096"),
+        (12, struct.pack("<I", 64), "a header of 64 bytes: version 5 has 4096"),
         (16, struct.pack("<Q", SIZE + 1), f"has {SIZE} bytes, and its header says {SIZE + 1}"),
     ],
 )
